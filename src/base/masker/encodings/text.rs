@@ -1,0 +1,151 @@
+//! Codings of text, character by character: quoted strings, shells, URLs, HTML.
+
+use std::fmt::Write;
+
+/// How a text is spelt inside the strings of other languages. Quotes around it are left out, as they
+/// are no secret.
+pub(super) fn spellings(text: &str) -> Vec<String> {
+    let mut found = quoted(text);
+    found.extend(shell(text));
+    found.extend(url(text));
+    found.extend(html(text));
+    found.push(text.chars().map(String::from).collect::<Vec<_>>().join(" "));
+    found
+}
+
+fn quoted(text: &str) -> Vec<String> {
+    let json = inside_quotes(serde_json::to_string(text).unwrap_or_default());
+    let ascii = |hex: fn(&mut String, u16)| {
+        json.chars().fold(String::new(), |mut out, c| {
+            if c.is_ascii() {
+                out.push(c);
+            } else {
+                c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| hex(&mut out, *unit));
+            }
+            out
+        })
+    };
+    let every = |hex: fn(&mut String, u16)| {
+        text.encode_utf16().fold(String::new(), |mut out, unit| {
+            hex(&mut out, unit);
+            out
+        })
+    };
+    let html_safe =
+        ['&', '<', '>'].iter().fold(json.clone(), |out, &c| out.replace(c, &format!("\\u{:04x}", c as u32)));
+    vec![
+        json.replace('/', "\\/"),
+        ascii(u_lower),
+        ascii(u_upper),
+        every(u_lower),
+        every(u_upper),
+        html_safe,
+        inside_quotes(format!("{text:?}")),
+        go(text),
+        json,
+    ]
+}
+
+fn u_lower(out: &mut String, unit: u16) {
+    write(out, format_args!("\\u{unit:04x}"));
+}
+
+fn u_upper(out: &mut String, unit: u16) {
+    write(out, format_args!("\\u{unit:04X}"));
+}
+
+/// Go's `%q`.
+fn go(text: &str) -> String {
+    text.chars().fold(String::new(), |mut out, c| {
+        match c {
+            '"' | '\\' => write(&mut out, format_args!("\\{c}")),
+            '\x07' => out.push_str("\\a"),
+            '\x08' => out.push_str("\\b"),
+            '\x0c' => out.push_str("\\f"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\x0b' => out.push_str("\\v"),
+            c if c.is_ascii_control() => write(&mut out, format_args!("\\x{:02x}", c as u32)),
+            c => out.push(c),
+        }
+        out
+    })
+}
+
+fn shell(text: &str) -> Vec<String> {
+    let backslashes = |special: &dyn Fn(char) -> bool| {
+        text.chars().fold(String::new(), |mut out, c| {
+            if special(c) {
+                out.push('\\');
+            }
+            out.push(c);
+            out
+        })
+    };
+    let dollar = go(text).replace("\\\"", "\"").replace('\'', "\\'").replace("\\x1b", "\\E");
+    vec![
+        text.replace('\'', "'\\''"),
+        text.replace('\'', "'\"'\"'"),
+        backslashes(&|c| "\"\\$`".contains(c)),
+        backslashes(&|c| c.is_ascii() && !c.is_ascii_alphanumeric() && !"%+,-./:=@_".contains(c)),
+        dollar,
+    ]
+}
+
+fn url(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for upper in [true, false] {
+        let percent = |text: &str, free: &str| {
+            text.bytes().fold(String::new(), |mut out, byte| {
+                match byte {
+                    _ if byte.is_ascii_alphanumeric() || free.as_bytes().contains(&byte) => {
+                        out.push(char::from(byte));
+                    }
+                    _ if upper => write(&mut out, format_args!("%{byte:02X}")),
+                    _ => write(&mut out, format_args!("%{byte:02x}")),
+                }
+                out
+            })
+        };
+        let strict = percent(text, "-._~");
+        found.extend([
+            percent(&strict, "-._~"),
+            percent(text, "-._~!*'()"),
+            percent(text, "-._~/"),
+            percent(text, "-._~!$&'()*+,;=:@/"),
+            percent(text, "*-._ ").replace(' ', "+"),
+            percent(text, "-._~ ").replace(' ', "+"),
+            strict,
+        ]);
+    }
+    found
+}
+
+fn html(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (double, single) in
+        [("&quot;", "&#39;"), ("&quot;", "&#x27;"), ("&#34;", "&#39;"), ("&quot;", "&apos;"), ("\"", "'")]
+    {
+        let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        found.push(escaped.replace('"', double).replace('\'', single));
+    }
+    let every = |coded: fn(&mut String, u32)| {
+        text.chars().fold(String::new(), |mut out, c| {
+            coded(&mut out, c as u32);
+            out
+        })
+    };
+    found.push(every(|out, c| write(out, format_args!("&#{c};"))));
+    found.push(every(|out, c| write(out, format_args!("&#x{c:x};"))));
+    found.push(every(|out, c| write(out, format_args!("&#x{c:X};"))));
+    found
+}
+
+fn inside_quotes(quoted: String) -> String {
+    quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).map(str::to_owned).unwrap_or(quoted)
+}
+
+fn write(out: &mut String, arguments: std::fmt::Arguments<'_>) {
+    out.write_fmt(arguments).expect("memory takes every text");
+}

@@ -1,0 +1,22 @@
+//! What every other room stands on: ids, source text, diagnostics, units, reasons, the clock, the
+//! masker and the safe directory.
+//!
+//! Nothing here knows what a pipeline is, and nothing here imports another room.
+
+pub mod clock;
+pub mod diagnostic;
+mod hex;
+pub mod id;
+pub mod masker;
+pub mod reason;
+pub mod safe_dir;
+pub mod tree;
+pub mod units;
+
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use diagnostic::{Diagnostic, Severity, SourceText, Span};
+pub use hex::hex;
+pub use id::{InstanceId, RunId, StageId, StepId};
+pub use reason::{Outcome, Reason, RetryClass};
+pub use tree::Tree;
+pub use units::Bytes;
