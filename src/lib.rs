@@ -14,3 +14,4 @@
 //! written in `ARCHITECTURE.md` and held by `tests/tidy`.
 
 pub mod base;
+pub mod plan;

@@ -1,0 +1,285 @@
+//! The types of plan version 1.
+//!
+//! They say more than the native file uses: what Tekton, GitLab and Wharf files mean must fit too
+//! (`tests/plan/dialects`).
+
+mod container;
+mod serial;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use container::*;
+
+use self::serial::{is_default, millis, opt_millis};
+use crate::base::{StageId, StepId};
+
+/// The version this program writes and the newest it reads.
+pub const VERSION: u32 = 1;
+
+/// A compiled pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Version of the wire form.
+    pub version: u32,
+    /// The pipeline's name, for people.
+    pub name: String,
+    /// The dialect it was compiled from: `native`, `tekton`, `gitlab`, `wharf`.
+    pub dialect: String,
+    /// The file it was compiled from, relative to the source's root; none for `run --image`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The run's time limit; `finally` has its own.
+    #[serde(with = "millis")]
+    pub timeout: Duration,
+    /// What steps may mount, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub volumes: BTreeMap<String, Volume>,
+    /// Groups of steps with something in common; see [`Scope`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub scopes: BTreeMap<String, Scope>,
+    /// Stages in order.
+    pub stages: Vec<Stage>,
+    /// Runs when the run failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<Stage>,
+    /// Runs always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finally: Option<Stage>,
+}
+
+/// A named group of steps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// Unique in the plan.
+    pub id: StageId,
+    /// When it runs, judged over all earlier stages.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub after: After,
+    /// What a failed step does to the others of the stage.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_step_failure: OnStepFailure,
+    /// Time limit of the whole stage.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "opt_millis")]
+    pub timeout: Option<Duration>,
+    /// Its steps, in the order of the file.
+    pub steps: Vec<Step>,
+    /// Steps that are known only once an output is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<LateNode>,
+}
+
+/// What a failed step does to the others of its stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnStepFailure {
+    /// Ends those that run (not those with `after: always`) and starts no new one.
+    #[default]
+    CancelSiblings,
+    /// Lets those that run end, and starts no new one.
+    StartNothingNew,
+    /// Changes nothing for the others.
+    GoOn,
+}
+
+/// When a step or stage may start, given how what it waits for ended (language L5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum After {
+    /// All satisfied.
+    #[default]
+    Success,
+    /// At least one broken.
+    Failure,
+    /// All ended, however.
+    Always,
+}
+
+/// One container that runs one program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Unique in the plan.
+    pub id: StepId,
+    /// As shown to people: `unit (features=tls)`. The id when they are the same.
+    pub name: String,
+    /// What it runs in.
+    pub image: Image,
+    /// What it runs.
+    pub program: Program,
+    /// Another script in the same container after the program ended, however it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_script: Option<AfterScript>,
+    /// The environment beyond the image's and the built-ins.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, Text>,
+    /// Names of secrets it gets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretUse>,
+    /// `uid[:gid]` or a name known to the image; the image's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Where the program starts; the image's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workdir: Option<String>,
+    /// What it mounts where.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<Mount>,
+    /// The scope whose localhost, services and volumes it shares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// The network it is on.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub network: Network,
+    /// Limits.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub resources: Resources,
+    /// Time limit of one attempt.
+    #[serde(with = "millis")]
+    pub timeout: Duration,
+    /// Time between TERM and KILL.
+    #[serde(with = "millis")]
+    pub grace: Duration,
+    /// What it waits for instead of all earlier stages; see [`Needs`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Needs>,
+    /// When it runs, judged over what it waits for.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub after: After,
+    /// Which failures do not count.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub allow_failure: AllowFailure,
+    /// Extra attempts.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub retry: Retry,
+    /// Whether it runs at all, as far as the compiler could decide.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub condition: Condition,
+    /// Output keys it declares.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<String>,
+    /// Line of the file it was compiled from, for messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+}
+
+/// What a step waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Needs {
+    /// All of them have ended. An empty list: start at once.
+    All(Vec<StepId>),
+    /// The first of them has passed.
+    Any(Vec<StepId>),
+}
+
+/// Which failures of a step do not count. Covers *failed*, never *lost* or *cancelled* (L6).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AllowFailure {
+    /// Every failure counts.
+    #[default]
+    No,
+    /// None counts.
+    Yes,
+    /// Those with these exit codes do not.
+    ExitCodes(Vec<i32>),
+}
+
+/// Extra attempts (L8).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// Attempts beyond the first.
+    pub max: u32,
+    /// Whether a lost attempt is tried again.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub infrastructure: bool,
+    /// Whether one that ran into its time limit is.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub timeout: bool,
+    /// Whether any other failed one is.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub failure: bool,
+    /// Exit codes that are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exit_codes: Vec<i32>,
+    /// First pause; doubles with each attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "opt_millis")]
+    pub backoff: Option<Duration>,
+}
+
+/// Whether a step runs at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// It does.
+    #[default]
+    True,
+    /// It does not, for this reason in the words of the file.
+    False(String),
+    /// Decided at run time by this expression.
+    Late(String),
+}
+
+/// Steps that are known only once an output is; [`expand`](super::expand::expand) makes them real.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum LateNode {
+    /// One instance of the template for each element of a JSON list that `step` writes. Others need a
+    /// template's step by its id, and so need all its instances.
+    Matrix {
+        /// The step that writes the list.
+        step: StepId,
+        /// The output's key.
+        key: String,
+        /// The environment variable that takes the element; [`Part::Element`] is it in a string.
+        env: String,
+        /// The steps to multiply; a scope that no other step is in is multiplied with them.
+        template: Vec<Step>,
+    },
+    /// A plan that `step` writes as JSON; its stages' steps take this node's place.
+    ChildPlan {
+        /// What its steps' ids begin with; others need all its steps by this id.
+        id: StepId,
+        /// What its first stage waits for; see [`Needs`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        needs: Option<Needs>,
+        /// The step that writes it.
+        step: StepId,
+        /// The output's key.
+        key: String,
+    },
+}
+
+impl Plan {
+    /// The stages in the order of the run's tree: the file's, `on_failure`, `finally`.
+    pub fn all_stages(&self) -> impl Iterator<Item = &Stage> {
+        self.stages.iter().chain(&self.on_failure).chain(&self.finally)
+    }
+
+    /// Every step with its stage, in the order of the run's tree.
+    pub fn all_steps(&self) -> impl Iterator<Item = (&Stage, &Step)> {
+        self.all_stages().flat_map(|stage| stage.steps.iter().map(move |step| (stage, step)))
+    }
+
+    /// The step with this id.
+    pub fn step(&self, id: &StepId) -> Option<&Step> {
+        self.all_steps().map(|(_, step)| step).find(|step| &step.id == id)
+    }
+}
+
+impl AllowFailure {
+    /// Whether a failure that ended with this code does not count.
+    pub fn covers(&self, exit_code: Option<i32>) -> bool {
+        match self {
+            AllowFailure::No => false,
+            AllowFailure::Yes => true,
+            AllowFailure::ExitCodes(codes) => exit_code.is_some_and(|code| codes.contains(&code)),
+        }
+    }
+}
