@@ -14,4 +14,5 @@
 //! written in `ARCHITECTURE.md` and held by `tests/tidy`.
 
 pub mod base;
+pub mod event;
 pub mod plan;
