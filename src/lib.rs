@@ -15,4 +15,5 @@
 
 pub mod base;
 pub mod event;
+pub mod ledger;
 pub mod plan;
