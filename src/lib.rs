@@ -15,5 +15,6 @@
 
 pub mod base;
 pub mod event;
+pub mod helper;
 pub mod ledger;
 pub mod plan;

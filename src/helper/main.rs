@@ -1,0 +1,347 @@
+//! PID 1 of every step and service.
+//!
+//! Waits for *go*, runs one program as the user it is told, passes its output on, and ends
+//! everything in the container at the step's deadline, one second after the program's end, or when
+//! its runner is gone. One thread, one loop around `poll`: whatever the other side does or fails to
+//! do, a deadline is kept.
+
+mod cgroup;
+mod output;
+mod program;
+mod protocol;
+mod sha256;
+mod shared_files;
+mod sys;
+mod user;
+
+use std::io::{self, PipeReader};
+use std::os::fd::{AsRawFd, RawFd};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use output::Output;
+use program::Program;
+use protocol::{Cause, Command, EndRecord, Frames, Go, Report};
+use shared_files::SharedFiles;
+
+/// How long background processes may hold the output open after the program's end.
+const LEAK: Duration = Duration::from_secs(1);
+/// How long a program goes on after its runner is gone.
+const ORPHAN: Duration = Duration::from_secs(30);
+/// How long the last bytes may take to be accepted.
+const FLUSH: Duration = Duration::from_secs(10);
+
+const STDIN: RawFd = 0;
+const STDOUT: RawFd = 1;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    match args.next().as_deref() {
+        Some("remove") => return remove(args),
+        Some(_) => return refuse("unknown argument"),
+        None => {}
+    }
+    // Ending everything is `kill(-1)`, which must never be said outside a namespace of our own.
+    if std::process::id() != 1 {
+        return refuse("windlass-helper is PID 1 of a container, not a command");
+    }
+    match Helper::new().and_then(Helper::run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(&error.to_string()),
+    }
+}
+
+fn refuse(why: &str) -> ExitCode {
+    eprintln!("windlass-helper: {why}");
+    ExitCode::FAILURE
+}
+
+/// Removes directory trees as root, for a runner that may not.
+fn remove(paths: impl Iterator<Item = String>) -> ExitCode {
+    for path in paths {
+        match std::fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return refuse(&format!("cannot remove {path}: {error}"));
+            }
+            _ => {}
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// A program that runs or has just ended.
+struct Running {
+    pid: i32,
+    stdout: Option<PipeReader>,
+    stderr: Option<PipeReader>,
+    grace: Duration,
+    oom_kills_before: u32,
+    /// When TERM is due.
+    deadline: Instant,
+    /// When KILL is due, once TERM was sent.
+    kill_at: Option<Instant>,
+    /// Why we end it, once we do.
+    ended_by_us: Option<Cause>,
+    /// Its wait status and when it ended.
+    status: Option<(i32, Instant)>,
+    leaky: bool,
+    shared_files: SharedFiles,
+}
+
+struct Helper {
+    frames: Frames,
+    output: Output,
+    wake: PipeReader,
+    running: Option<Running>,
+    orphan_at: Option<Instant>,
+    finished: Option<Instant>,
+    linger: bool,
+}
+
+impl Helper {
+    fn new() -> io::Result<Self> {
+        let (wake, signals) = io::pipe()?;
+        sys::set_nonblocking(wake.as_raw_fd())?;
+        sys::catch_signals(signals.into())?;
+        sys::set_nonblocking(STDIN)?;
+        sys::set_nonblocking(STDOUT)?;
+        Ok(Self {
+            frames: Frames::default(),
+            output: Output::new(STDOUT),
+            wake,
+            running: None,
+            orphan_at: None,
+            finished: None,
+            linger: false,
+        })
+    }
+
+    fn run(mut self) -> io::Result<()> {
+        loop {
+            self.wait();
+            self.listen();
+            self.reap();
+            self.pass_output_on();
+            self.keep_deadlines();
+            self.finish_when_ended();
+            // A runner that does not listen any more changes nothing: the log keeps what it can.
+            let broken = self.output.send().is_err();
+            let held_and_alone = self.running.is_none() && self.orphan_at.is_some();
+            let overdue = |at: Instant| at.elapsed() > FLUSH;
+            let lingers = self.linger && self.orphan_at.is_none() && !broken;
+            match self.finished {
+                Some(_) if lingers => {}
+                Some(at) if self.output.is_empty() || broken || overdue(at) => return Ok(()),
+                None if held_and_alone => return Ok(()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Sleeps until there is something to do.
+    fn wait(&self) {
+        let mut wanted = vec![(self.wake.as_raw_fd(), sys::POLLIN)];
+        if self.orphan_at.is_none() {
+            wanted.push((STDIN, sys::POLLIN));
+        }
+        if !self.output.is_empty() {
+            wanted.push((STDOUT, sys::POLLOUT));
+        }
+        let mut until: Option<Instant> = self.finished.filter(|_| !self.linger).map(|at| at + FLUSH);
+        if let Some(running) = self.running.as_ref().filter(|_| self.finished.is_none()) {
+            if self.output.has_room() {
+                let pipes = running.stdout.iter().chain(&running.stderr);
+                wanted.extend(pipes.map(|pipe| (pipe.as_raw_fd(), sys::POLLIN)));
+            }
+            until = match (running.status, running.kill_at) {
+                (Some((_, at)), _) => Some(at + LEAK),
+                (None, Some(kill_at)) => Some(kill_at),
+                (None, None) => {
+                    Some(self.orphan_at.map_or(running.deadline, |orphan| orphan.min(running.deadline)))
+                }
+            };
+        }
+        sys::wait_for(&wanted, until.map(|until| until.saturating_duration_since(Instant::now())));
+    }
+
+    /// Takes in what the runner says, and what signals came.
+    fn listen(&mut self) {
+        let mut buffer = [0; 64 << 10];
+        while sys::read_some(self.wake.as_raw_fd(), &mut buffer).is_some_and(|bytes| !bytes.is_empty()) {}
+        while self.orphan_at.is_none() {
+            match sys::read_some(STDIN, &mut buffer) {
+                None => break,
+                Some([]) => self.orphan_at = Some(Instant::now() + ORPHAN),
+                Some(bytes) => self.frames.push(bytes),
+            }
+        }
+        loop {
+            match self.frames.command() {
+                Ok(Some(Command::Go(go))) => self.go(&go),
+                Ok(Some(Command::Stop)) => self.stop(Cause::Stopped),
+                Ok(Some(Command::Kill)) => self.kill(Cause::Stopped),
+                Ok(None) => break,
+                Err(malformed) => {
+                    self.could_not_start(format!("the helper was told nonsense: {malformed}"));
+                    self.kill(Cause::Stopped);
+                    break;
+                }
+            }
+        }
+        if sys::was_terminated() {
+            self.stop(Cause::Stopped);
+            self.linger = false;
+        }
+    }
+
+    fn go(&mut self, go: &Go) {
+        if self.running.is_some() || self.finished.is_some() {
+            return;
+        }
+        self.output.set_limit(go.log_limit);
+        self.linger = go.linger;
+        let (oom_kills_before, shared_files) = (cgroup::oom_kills(), SharedFiles::remember());
+        match Program::start(go) {
+            Err(message) => self.could_not_start(message),
+            Ok(program) => {
+                for pipe in [&program.stdout, &program.stderr] {
+                    // A blocking pipe would only delay a deadline, and only if poll were wrong.
+                    let _ = sys::set_nonblocking(pipe.as_raw_fd());
+                }
+                // Far enough for any real limit, and safe to add.
+                let limit = Duration::from_millis(go.timeout_ms.min(u64::from(u32::MAX) * 1000));
+                self.running = Some(Running {
+                    pid: program.pid,
+                    stdout: Some(program.stdout),
+                    stderr: Some(program.stderr),
+                    grace: Duration::from_millis(go.grace_ms.min(u64::from(u32::MAX))),
+                    oom_kills_before,
+                    deadline: Instant::now() + limit,
+                    kill_at: None,
+                    ended_by_us: None,
+                    status: None,
+                    leaky: false,
+                    shared_files,
+                });
+            }
+        }
+    }
+
+    fn could_not_start(&mut self, message: String) {
+        if self.running.is_none() && self.finished.is_none() {
+            self.end(EndRecord { cause: Cause::CouldNotStart, message, ..EndRecord::default() });
+        }
+    }
+
+    /// TERM now, KILL after the grace.
+    fn stop(&mut self, cause: Cause) {
+        match &mut self.running {
+            None => self.end(EndRecord { cause, ..EndRecord::default() }),
+            Some(running) if running.status.is_none() && running.kill_at.is_none() => {
+                running.ended_by_us.get_or_insert(cause);
+                running.kill_at = Some(Instant::now() + running.grace);
+                sys::send(-running.pid, sys::SIGTERM);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// KILL now.
+    fn kill(&mut self, cause: Cause) {
+        match &mut self.running {
+            None => self.end(EndRecord { cause, ..EndRecord::default() }),
+            Some(running) => {
+                if running.status.is_none() {
+                    running.ended_by_us.get_or_insert(cause);
+                }
+                sys::send(-1, sys::SIGKILL);
+            }
+        }
+    }
+
+    fn reap(&mut self) {
+        while let Some((pid, status)) = sys::reap() {
+            if let Some(running) = self.running.as_mut().filter(|running| running.pid == pid) {
+                running.status = Some((status, Instant::now()));
+            }
+        }
+    }
+
+    fn pass_output_on(&mut self) {
+        let Some(running) = &mut self.running else { return };
+        let mut buffer = [0; 64 << 10];
+        let frames: [fn(Vec<u8>) -> Report; 2] = [Report::Stdout, Report::Stderr];
+        for (pipe, frame) in [&mut running.stdout, &mut running.stderr].into_iter().zip(frames) {
+            while let Some(open) = pipe.as_ref().filter(|_| self.output.has_room()) {
+                match sys::read_some(open.as_raw_fd(), &mut buffer) {
+                    None => break,
+                    Some([]) => *pipe = None,
+                    Some(bytes) => self.output.take(bytes, frame),
+                }
+                // Turns are taken, so that a flood on one stream does not starve the other.
+                if self.output.send().is_err() {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn keep_deadlines(&mut self) {
+        let now = Instant::now();
+        let orphaned = self.orphan_at.is_some_and(|at| now >= at);
+        let Some(running) = &mut self.running else { return };
+        if let Some((_, ended)) = running.status {
+            if now >= ended + LEAK && !running.leaky && (running.stdout.is_some() || running.stderr.is_some()) {
+                running.leaky = true;
+                sys::send(-1, sys::SIGKILL);
+            }
+        } else if running.kill_at.is_some_and(|at| now >= at) {
+            sys::send(-1, sys::SIGKILL);
+            running.kill_at = Some(now + LEAK);
+        } else if orphaned {
+            self.kill(Cause::Orphaned);
+        } else if now >= running.deadline {
+            self.stop(Cause::TimedOut);
+        }
+    }
+
+    /// Writes the end record once the program has ended and nothing holds its output open.
+    fn finish_when_ended(&mut self) {
+        if self.finished.is_some() {
+            return;
+        }
+        let Some(running) = &self.running else { return };
+        let Some((status, ended)) = running.status else { return };
+        let open = running.stdout.is_some() || running.stderr.is_some();
+        // What survives KILL for two more seconds is beyond us, and the log is cut there.
+        if open && ended.elapsed() < 3 * LEAK {
+            return;
+        }
+        let figures = cgroup::figures();
+        let oom_kills = cgroup::oom_kills().saturating_sub(running.oom_kills_before);
+        running.shared_files.restore();
+        // Without our own end to end them, background processes would outlive the step.
+        if self.linger {
+            sys::send(-1, sys::SIGKILL);
+        }
+        let record = EndRecord {
+            cause: running.ended_by_us.unwrap_or(match status & 0x7f {
+                0 => Cause::Exited(status >> 8 & 0xff),
+                signal => Cause::Signalled(signal),
+            }),
+            peak_memory: figures.peak_memory,
+            cpu_ms: figures.cpu_ms,
+            oom_kills,
+            leaky: running.leaky,
+            ..EndRecord::default()
+        };
+        self.end(record);
+    }
+
+    fn end(&mut self, record: EndRecord) {
+        if self.finished.is_none() {
+            self.output.end(record);
+            self.finished = Some(Instant::now());
+        }
+    }
+}

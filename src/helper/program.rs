@@ -1,0 +1,81 @@
+//! The program of a step: how it is started, and as whom.
+
+use std::fs;
+use std::io::{self, PipeReader};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::protocol::Go;
+use crate::sys;
+use crate::user::User;
+
+const SCRIPT: &str = "/windlass/script";
+/// What an engine gives a program when neither the image nor the pipeline says.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A program that runs.
+pub struct Program {
+    pub pid: i32,
+    pub stdout: PipeReader,
+    pub stderr: PipeReader,
+}
+
+impl Program {
+    /// Starts it.
+    ///
+    /// The error is for the user: which program, where, as whom, and what the kernel said.
+    pub fn start(go: &Go) -> Result<Self, String> {
+        let user = User::look_up(&go.user, go.group)?;
+        let mut argv = go.argv.clone();
+        if let Some((position, body)) = &go.script {
+            write_script(body).map_err(|error| format!("cannot write the script to {SCRIPT}: {error}"))?;
+            argv.insert((*position as usize).min(argv.len()), SCRIPT.to_owned());
+        }
+        let (program, args) = argv
+            .split_first()
+            .ok_or("there is nothing to run: the image has no entry point and no command of its own")?;
+        let workdir = if go.workdir.is_empty() { "/" } else { &go.workdir };
+        let pipes = || -> io::Result<_> { Ok((io::pipe()?, io::pipe()?)) };
+        let ((stdout, out), (stderr, err)) = pipes().map_err(|error| format!("no pipes: {error}"))?;
+
+        let mut command = Command::new(program);
+        command.args(args).stdin(Stdio::null()).stdout(out).stderr(err);
+        command.env_clear().env("PATH", DEFAULT_PATH).env("HOME", &user.home).env("HOSTNAME", "windlass");
+        command.envs(go.env.iter().filter(|(name, _)| !name.is_empty()).map(|(name, value)| (name, value)));
+        let (uid, gid, groups, umask) = (user.uid, user.gid, user.groups, go.umask);
+        let directory = Path::new(workdir).to_owned();
+        // SAFETY: between fork and exec only system calls are made; all memory was allocated before.
+        unsafe {
+            command.pre_exec(move || {
+                sys::become_user(uid, gid, &groups, umask)?;
+                std::env::set_current_dir(&directory)
+            });
+        }
+        let child = command.spawn().map_err(|error| explain(program, workdir, uid, &error))?;
+        Ok(Self { pid: child.id().cast_signed(), stdout, stderr })
+    }
+}
+
+fn write_script(body: &[u8]) -> io::Result<()> {
+    fs::write(SCRIPT, body)?;
+    // Any user of the image may be the one who reads it.
+    fs::set_permissions(SCRIPT, fs::Permissions::from_mode(0o555))
+}
+
+fn explain(program: &str, workdir: &str, uid: u32, error: &io::Error) -> String {
+    if !Path::new(workdir).is_dir() {
+        return format!("the working directory {workdir} does not exist in the container");
+    }
+    match error.kind() {
+        io::ErrorKind::NotFound if program.contains('/') => {
+            format!("`{program}` does not exist in the image, or the interpreter it names does not")
+        }
+        io::ErrorKind::NotFound => format!("`{program}` is not in the PATH of the image"),
+        io::ErrorKind::PermissionDenied => {
+            format!("user {uid} may not execute `{program}` in {workdir}: permission denied")
+        }
+        _ => format!("cannot execute `{program}`: {error}"),
+    }
+}

@@ -1,0 +1,366 @@
+//! What the runner and the helper say to each other, version 1.
+//!
+//! The runner writes [`Command`]s to the helper's standard input, the helper writes [`Report`]s to
+//! its standard output; the end of standard input means that the runner is gone. A frame is one
+//! byte of kind, four bytes of length (little endian) and that many bytes. The stream of reports
+//! ends with a line feed, because container logs that are kept by line add one to a last line
+//! without it.
+//!
+//! This file is compiled twice, into the library and into the helper, and uses nothing but `std`.
+
+use std::fmt;
+
+/// The version that both sides must speak; first in every [`Go`].
+pub const VERSION: u16 = 1;
+
+/// Longer frames are malformed.
+const MAX_FRAME: usize = 64 << 20;
+const HEADER: usize = 5;
+
+/// What the helper is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Run this program.
+    Go(Box<Go>),
+    /// TERM now, KILL after the grace.
+    Stop,
+    /// KILL now.
+    Kill,
+}
+
+/// The program to run and everything it gets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Go {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// Written to a file whose path is inserted into `argv` at this position.
+    pub script: Option<(u32, Vec<u8>)>,
+    /// The whole environment.
+    pub env: Vec<(String, String)>,
+    /// `user[:group]` by name or number; empty for root.
+    pub user: String,
+    /// A supplementary group beyond those of the user.
+    pub group: Option<u32>,
+    /// Where it starts; empty for `/`.
+    pub workdir: String,
+    /// File mode creation mask.
+    pub umask: u32,
+    /// Milliseconds until TERM.
+    pub timeout_ms: u64,
+    /// Milliseconds from TERM to KILL.
+    pub grace_ms: u64,
+    /// Bytes of output that are passed on; the rest is counted and dropped.
+    pub log_limit: u64,
+    /// Stay after the program's end, alone, until the runner closes the stream: other containers use
+    /// the network namespace.
+    pub linger: bool,
+}
+
+/// What the helper says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// The program printed this to standard output.
+    Stdout(Vec<u8>),
+    /// The program printed this to standard error.
+    Stderr(Vec<u8>),
+    /// It ended; nothing follows.
+    Ended(Box<EndRecord>),
+}
+
+/// How the program ended and what it used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndRecord {
+    /// How it ended.
+    pub cause: Cause,
+    /// In words, where there is more to say.
+    pub message: String,
+    /// Highest memory use in bytes.
+    pub peak_memory: u64,
+    /// Processor time in milliseconds.
+    pub cpu_ms: u64,
+    /// Processes that the kernel killed for want of memory.
+    pub oom_kills: u32,
+    /// Bytes printed on both streams.
+    pub log_bytes: u64,
+    /// sha256 of what was passed on.
+    pub log_sha256: [u8; 32],
+    /// Bytes that were dropped.
+    pub dropped_bytes: u64,
+    /// Lines that were dropped.
+    pub dropped_lines: u64,
+    /// Something held the output open after the program's end, and was killed.
+    pub leaky: bool,
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cause {
+    /// It could not be executed.
+    #[default]
+    CouldNotStart,
+    /// It exited with this code.
+    Exited(i32),
+    /// This signal ended it, and we did not send it.
+    Signalled(i32),
+    /// It ran into its time limit.
+    TimedOut,
+    /// It was told to.
+    Stopped,
+    /// Its runner was gone for too long.
+    Orphaned,
+}
+
+/// Bytes that are no frame of this protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed(pub &'static str);
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "malformed frame: {}", self.0)
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+impl Command {
+    /// The command as a frame.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Encoder::frame(match self {
+            Command::Go(_) => 1,
+            Command::Stop => 2,
+            Command::Kill => 3,
+        });
+        if let Command::Go(go) = self {
+            out.u64(u64::from(VERSION));
+            out.list(&go.argv, |out, arg| out.bytes(arg.as_bytes()));
+            out.option(go.script.as_ref(), |out, (position, body)| {
+                out.u64(u64::from(*position));
+                out.bytes(body);
+            });
+            out.list(&go.env, |out, (name, value)| {
+                out.bytes(name.as_bytes());
+                out.bytes(value.as_bytes());
+            });
+            out.bytes(go.user.as_bytes());
+            out.option(go.group.as_ref(), |out, group| out.u64(u64::from(*group)));
+            out.bytes(go.workdir.as_bytes());
+            out.u64(u64::from(go.umask));
+            out.u64(go.timeout_ms);
+            out.u64(go.grace_ms);
+            out.u64(go.log_limit);
+            out.u64(u64::from(go.linger));
+        }
+        out.finish()
+    }
+
+    fn decode(kind: u8, payload: &[u8]) -> Result<Self, Malformed> {
+        let mut input = Decoder(payload);
+        let command = match kind {
+            1 => {
+                if input.u64()? != u64::from(VERSION) {
+                    return Err(Malformed("another version of the protocol"));
+                }
+                Command::Go(Box::new(Go {
+                    argv: input.list(Decoder::text)?,
+                    script: input.option(|input| Ok((input.number()?, input.bytes()?.to_vec())))?,
+                    env: input.list(|input| Ok((input.text()?, input.text()?)))?,
+                    user: input.text()?,
+                    group: input.option(Decoder::number)?,
+                    workdir: input.text()?,
+                    umask: input.number()?,
+                    timeout_ms: input.u64()?,
+                    grace_ms: input.u64()?,
+                    log_limit: input.u64()?,
+                    linger: input.u64()? != 0,
+                }))
+            }
+            2 => Command::Stop,
+            3 => Command::Kill,
+            _ => return Err(Malformed("unknown command")),
+        };
+        input.end(command)
+    }
+}
+
+impl Report {
+    /// The report as a frame.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Encoder::frame(match self {
+            Report::Stdout(_) => 1,
+            Report::Stderr(_) => 2,
+            Report::Ended(_) => 3,
+        });
+        match self {
+            Report::Stdout(bytes) | Report::Stderr(bytes) => out.0.extend_from_slice(bytes),
+            Report::Ended(end) => {
+                let (cause, number) = match end.cause {
+                    Cause::CouldNotStart => (0, 0),
+                    Cause::Exited(code) => (1, code),
+                    Cause::Signalled(signal) => (2, signal),
+                    Cause::TimedOut => (3, 0),
+                    Cause::Stopped => (4, 0),
+                    Cause::Orphaned => (5, 0),
+                };
+                out.u64(cause);
+                out.u64(u64::from(number.cast_unsigned()));
+                out.bytes(end.message.as_bytes());
+                for number in [end.peak_memory, end.cpu_ms, u64::from(end.oom_kills), end.log_bytes] {
+                    out.u64(number);
+                }
+                out.bytes(&end.log_sha256);
+                for number in [end.dropped_bytes, end.dropped_lines, u64::from(end.leaky)] {
+                    out.u64(number);
+                }
+            }
+        }
+        out.finish()
+    }
+
+    fn decode(kind: u8, payload: &[u8]) -> Result<Self, Malformed> {
+        match kind {
+            1 => return Ok(Report::Stdout(payload.to_vec())),
+            2 => return Ok(Report::Stderr(payload.to_vec())),
+            3 => {}
+            _ => return Err(Malformed("unknown report")),
+        }
+        let mut input = Decoder(payload);
+        let cause = input.u64()?;
+        let number = input.number()?.cast_signed();
+        let end = EndRecord {
+            cause: match cause {
+                0 => Cause::CouldNotStart,
+                1 => Cause::Exited(number),
+                2 => Cause::Signalled(number),
+                3 => Cause::TimedOut,
+                4 => Cause::Stopped,
+                5 => Cause::Orphaned,
+                _ => return Err(Malformed("unknown cause")),
+            },
+            message: input.text()?,
+            peak_memory: input.u64()?,
+            cpu_ms: input.u64()?,
+            oom_kills: input.number()?,
+            log_bytes: input.u64()?,
+            log_sha256: input.bytes()?.try_into().map_err(|_| Malformed("a digest of another length"))?,
+            dropped_bytes: input.u64()?,
+            dropped_lines: input.u64()?,
+            leaky: input.u64()? != 0,
+        };
+        input.end(Report::Ended(Box::new(end)))
+    }
+}
+
+/// Puts frames together again from a stream that is cut anywhere.
+#[derive(Debug, Default)]
+pub struct Frames {
+    buffer: Vec<u8>,
+}
+
+impl Frames {
+    /// Takes in the next bytes of the stream.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next command, when all of it is there.
+    pub fn command(&mut self) -> Result<Option<Command>, Malformed> {
+        self.next(Command::decode)
+    }
+
+    /// The next report, when all of it is there.
+    pub fn report(&mut self) -> Result<Option<Report>, Malformed> {
+        self.next(Report::decode)
+    }
+
+    fn next<T>(&mut self, decode: fn(u8, &[u8]) -> Result<T, Malformed>) -> Result<Option<T>, Malformed> {
+        let Some((&[kind, a, b, c, d], rest)) = self.buffer.split_first_chunk::<HEADER>() else {
+            return Ok(None);
+        };
+        let length = u32::from_le_bytes([a, b, c, d]) as usize;
+        if length > MAX_FRAME {
+            return Err(Malformed("too long"));
+        }
+        let Some(payload) = rest.get(..length) else {
+            return Ok(None);
+        };
+        let frame = decode(kind, payload)?;
+        self.buffer.drain(..HEADER + length);
+        Ok(Some(frame))
+    }
+}
+
+struct Encoder(Vec<u8>);
+
+impl Encoder {
+    fn frame(kind: u8) -> Self {
+        Self(vec![kind, 0, 0, 0, 0])
+    }
+
+    fn u64(&mut self, value: u64) {
+        self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.u64(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn list<T>(&mut self, items: &[T], encode: impl Fn(&mut Self, &T)) {
+        self.u64(items.len() as u64);
+        for item in items {
+            encode(self, item);
+        }
+    }
+
+    fn option<T>(&mut self, item: Option<&T>, encode: impl Fn(&mut Self, &T)) {
+        self.list(item.as_slice(), |out, item| encode(out, item));
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        let length = u32::try_from(self.0.len() - HEADER).unwrap_or(u32::MAX);
+        self.0[1..HEADER].copy_from_slice(&length.to_le_bytes());
+        self.0
+    }
+}
+
+struct Decoder<'a>(&'a [u8]);
+
+impl<'a> Decoder<'a> {
+    fn u64(&mut self) -> Result<u64, Malformed> {
+        let (number, rest) = self.0.split_first_chunk().ok_or(Malformed("too short"))?;
+        self.0 = rest;
+        Ok(u64::from_le_bytes(*number))
+    }
+
+    fn number(&mut self) -> Result<u32, Malformed> {
+        u32::try_from(self.u64()?).map_err(|_| Malformed("a number out of range"))
+    }
+
+    fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
+        let length = usize::try_from(self.u64()?).map_err(|_| Malformed("too long"))?;
+        let (bytes, rest) = self.0.split_at_checked(length).ok_or(Malformed("too short"))?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+
+    fn text(&mut self) -> Result<String, Malformed> {
+        String::from_utf8(self.bytes()?.to_vec()).map_err(|_| Malformed("text that is not UTF-8"))
+    }
+
+    fn list<T>(&mut self, item: impl Fn(&mut Self) -> Result<T, Malformed>) -> Result<Vec<T>, Malformed> {
+        let count = self.u64()?;
+        // Every item takes at least its length, so a lie about the count ends at the payload's end.
+        (0..count).map(|_| item(self)).collect()
+    }
+
+    fn option<T>(
+        &mut self,
+        item: impl Fn(&mut Self) -> Result<T, Malformed>,
+    ) -> Result<Option<T>, Malformed> {
+        Ok(self.list(item)?.pop())
+    }
+
+    fn end<T>(self, value: T) -> Result<T, Malformed> {
+        if self.0.is_empty() { Ok(value) } else { Err(Malformed("too long")) }
+    }
+}
