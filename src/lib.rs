@@ -16,5 +16,6 @@
 pub mod base;
 pub mod event;
 pub mod helper;
+pub mod image;
 pub mod ledger;
 pub mod plan;
