@@ -13,6 +13,7 @@
 //! Each module opens with what it owns and what it never does; which module may import which is
 //! written in `ARCHITECTURE.md` and held by `tests/tidy`.
 
+pub mod backend;
 pub mod base;
 pub mod event;
 pub mod helper;

@@ -1,0 +1,271 @@
+//! The cases.
+
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt};
+
+use super::{Bench, Case, listen};
+use crate::backend::{How, ProgramSpec};
+use crate::base::Reason;
+
+macro_rules! cases {
+    ($($name:ident)*) => { &[$(Case { name: stringify!($name), run: |bench| $name(bench).boxed() }),*] };
+}
+
+pub(super) const CASES: &[Case] = cases! {
+    a_program_waits_until_it_is_let_go
+    all_output_comes_before_the_end
+    exit_codes_come_through_exactly
+    a_signal_that_is_not_ours_is_named
+    an_executable_that_is_missing_could_not_start
+    an_interpreter_that_is_missing_could_not_start
+    stop_sends_term
+    stop_kills_after_the_grace
+    kill_does_not_wait
+    kill_hurries_a_stop
+    a_time_limit_ends_a_program
+    a_time_limit_kills_after_the_grace
+    kill_without_go_yields_an_end
+    a_dropped_container_ends
+    output_beyond_the_limit_is_counted_exactly
+    calls_after_the_end_do_nothing
+    a_program_gets_what_was_asked_for
+    containers_run_at_the_same_time
+    steps_of_a_lane_run_in_turn
+    a_held_container_of_a_lane_goes_when_the_one_before_has_ended
+    an_attempt_may_follow_another
+    an_image_that_is_nowhere_is_not_found
+    an_image_may_be_asked_for_by_many_at_once
+    close_takes_what_still_runs
+};
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What `seq 1 LAST` prints.
+fn numbers(last: u32) -> String {
+    (1..=last).fold(String::new(), |lines, number| lines + &format!("{number}\n"))
+}
+
+async fn a_program_waits_until_it_is_let_go(bench: &Bench<'_>) {
+    let mut started = bench.start(bench.script("held", "echo gone")).await;
+    let early = tokio::time::timeout(Duration::from_millis(300), started.progress.next()).await;
+    assert!(early.is_err(), "a held program said {early:?}");
+    started.control.go().await;
+    started.control.go().await;
+    let heard = listen(&mut started).await;
+    assert_eq!((text(&heard.stdout).as_str(), heard.ended.how), ("gone\n", How::Exited(0)));
+}
+
+async fn all_output_comes_before_the_end(bench: &Bench<'_>) {
+    let body = "seq 1 2000\necho to the other stream >&2\nseq 2001 4000\necho 'no secret: $HOME'";
+    let heard = bench.complete(bench.script("chatty", body)).await;
+    let mut expected = numbers(4000);
+    expected.push_str("no secret: $HOME\n");
+    assert!(text(&heard.stdout) == expected, "the whole of stdout, in order");
+    assert_eq!(text(&heard.stderr), "to the other stream\n");
+    assert_eq!(heard.ended.how, How::Exited(0));
+    let usage = heard.ended.usage.expect("a backend that saw the end knows the use");
+    let printed = u64::try_from(heard.stdout.len() + heard.stderr.len()).expect("a small number");
+    assert_eq!((usage.log_bytes, usage.dropped_bytes, usage.dropped_lines), (printed, 0, 0));
+    assert_eq!(usage.log_sha256.len(), 64);
+}
+
+async fn exit_codes_come_through_exactly(bench: &Bench<'_>) {
+    for code in [0, 1, 2, 3, 64, 75, 99, 125, 126, 127, 128, 130, 137, 143, 255] {
+        let heard = bench.complete(bench.script(&format!("code-{code}"), &format!("exit {code}"))).await;
+        assert_eq!(heard.ended.how, How::Exited(code));
+    }
+}
+
+async fn a_signal_that_is_not_ours_is_named(bench: &Bench<'_>) {
+    for signal in [9, 11, 15] {
+        let heard =
+            bench.complete(bench.script(&format!("signal-{signal}"), &format!("kill -{signal} $$"))).await;
+        assert_eq!(heard.ended.how, How::Signalled(signal));
+    }
+}
+
+async fn an_executable_that_is_missing_could_not_start(bench: &Bench<'_>) {
+    for (name, program) in [("path", "/no/such/program"), ("name", "no-such-program")] {
+        let spec = bench.container(name, ProgramSpec::Command(vec![program.to_owned()]));
+        let heard = bench.complete(spec).await;
+        assert_eq!(heard.ended.how, How::CouldNotStart, "{program}");
+        assert!(heard.ended.message.is_some_and(|message| !message.is_empty()));
+    }
+}
+
+async fn an_interpreter_that_is_missing_could_not_start(bench: &Bench<'_>) {
+    let interpreter = vec!["/no/such/shell".to_owned()];
+    let program = ProgramSpec::Script { interpreter, body: "echo hi".to_owned(), args: vec![] };
+    let heard = bench.complete(bench.container("missing", program)).await;
+    assert_eq!(heard.ended.how, How::CouldNotStart);
+}
+
+async fn stop_sends_term(bench: &Bench<'_>) {
+    let mut spec = bench.script("polite", "echo ready\nsleep 600");
+    spec.grace = Duration::from_secs(500);
+    let mut started = bench.going(spec).await;
+    started.control.stop().await;
+    started.control.stop().await;
+    assert_eq!(listen(&mut started).await.ended.how, How::Stopped);
+}
+
+async fn stop_kills_after_the_grace(bench: &Bench<'_>) {
+    let mut started = bench.going(bench.script("stubborn", "trap '' TERM\necho ready\nsleep 600")).await;
+    started.control.stop().await;
+    assert_eq!(listen(&mut started).await.ended.how, How::Stopped);
+}
+
+async fn kill_does_not_wait(bench: &Bench<'_>) {
+    let mut spec = bench.script("stubborn", "trap '' TERM\necho ready\nsleep 600");
+    spec.grace = Duration::from_secs(500);
+    let mut started = bench.going(spec).await;
+    started.control.kill().await;
+    assert_eq!(listen(&mut started).await.ended.how, How::Stopped);
+}
+
+async fn kill_hurries_a_stop(bench: &Bench<'_>) {
+    let mut spec = bench.script("stubborn", "trap '' TERM\necho ready\nsleep 600");
+    spec.grace = Duration::from_secs(500);
+    let mut started = bench.going(spec).await;
+    started.control.stop().await;
+    started.control.kill().await;
+    assert_eq!(listen(&mut started).await.ended.how, How::Stopped);
+}
+
+async fn a_time_limit_ends_a_program(bench: &Bench<'_>) {
+    let mut spec = bench.script("slow", "echo ready\nsleep 600");
+    (spec.timeout, spec.grace) = (Duration::from_secs(1), Duration::from_secs(500));
+    let heard = bench.complete(spec).await;
+    assert_eq!((text(&heard.stdout).as_str(), heard.ended.how), ("ready\n", How::TimedOut));
+}
+
+async fn a_time_limit_kills_after_the_grace(bench: &Bench<'_>) {
+    let mut spec = bench.script("stubborn", "trap '' TERM\necho ready\nsleep 600");
+    spec.timeout = Duration::from_secs(1);
+    assert_eq!(bench.complete(spec).await.ended.how, How::TimedOut);
+}
+
+async fn kill_without_go_yields_an_end(bench: &Bench<'_>) {
+    let mut started = bench.start(bench.script("unwanted", "echo never")).await;
+    started.control.kill().await;
+    let heard = listen(&mut started).await;
+    assert_eq!((heard.stdout, heard.ended.how), (Vec::new(), How::Stopped));
+}
+
+async fn a_dropped_container_ends(bench: &Bench<'_>) {
+    let started = bench.going(bench.script("orphan", "echo ready\nsleep 600")).await;
+    drop(started);
+    // Its name is free again once it has ended, and `close` finds nothing that runs.
+    for _ in 0..100 {
+        match bench.try_start(bench.script("orphan", "echo again")).await {
+            Ok(mut again) => {
+                again.control.go().await;
+                assert_eq!(text(&listen(&mut again).await.stdout), "again\n");
+                return;
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+    panic!("a container that nobody listens to runs on");
+}
+
+async fn output_beyond_the_limit_is_counted_exactly(bench: &Bench<'_>) {
+    let all = numbers(3000);
+    let mut spec = bench.script("flood", "seq 1 3000\nexit 3");
+    spec.log_limit = 1000;
+    let heard = bench.complete(spec).await;
+    assert_eq!(heard.ended.how, How::Exited(3), "a flood changes no result");
+    let usage = heard.ended.usage.expect("a backend that saw the end knows the use");
+    let kept = text(&heard.stdout);
+    assert!(kept.len() <= 1000 && all.starts_with(&kept), "what is kept is the beginning");
+    let length = |text: &str| u64::try_from(text.len()).expect("a small number");
+    assert_eq!(usage.log_bytes, length(&all));
+    assert_eq!(usage.dropped_bytes, length(&all) - length(&kept));
+    let lines = all[kept.len()..].matches('\n').count();
+    assert_eq!(usage.dropped_lines, u64::try_from(lines).expect("a small number"));
+}
+
+async fn calls_after_the_end_do_nothing(bench: &Bench<'_>) {
+    let mut started = bench.start(bench.script("over", "exit 4")).await;
+    started.control.go().await;
+    let heard = listen(&mut started).await;
+    started.control.stop().await;
+    started.control.kill().await;
+    started.control.go().await;
+    assert_eq!(heard.ended.how, How::Exited(4));
+}
+
+async fn a_program_gets_what_was_asked_for(bench: &Bench<'_>) {
+    let mut spec = bench.script("asked", "echo \"$WORD\"\npwd\nid -u");
+    spec.env = [("WORD".to_owned(), "two  words, 'quoted'".to_owned())].into();
+    spec.workdir = Some("/tmp".to_owned());
+    spec.user = Some("1234:1234".to_owned());
+    let heard = bench.complete(spec).await;
+    assert_eq!(text(&heard.stdout), "two  words, 'quoted'\n/tmp\n1234\n", "{}", text(&heard.stderr));
+
+    let words = ["echo", "one", "$WORD", "a b"].map(str::to_owned).to_vec();
+    let heard = bench.complete(bench.container("command", ProgramSpec::Command(words))).await;
+    assert_eq!(text(&heard.stdout), "one $WORD a b\n", "a command is no shell's");
+}
+
+async fn containers_run_at_the_same_time(bench: &Bench<'_>) {
+    let (one, two) = tokio::join!(
+        bench.going(bench.script("one", "echo ready\nsleep 600")),
+        bench.going(bench.script("two", "echo ready\nsleep 600")),
+    );
+    for mut started in [one, two] {
+        started.control.kill().await;
+        assert_eq!(listen(&mut started).await.ended.how, How::Stopped);
+    }
+}
+
+async fn steps_of_a_lane_run_in_turn(bench: &Bench<'_>) {
+    for name in ["first", "second", "third"] {
+        let mut spec = bench.script(name, &format!("echo {name}"));
+        spec.lane = Some(0);
+        assert_eq!(text(&bench.complete(spec).await.stdout), format!("{name}\n"));
+    }
+}
+
+async fn a_held_container_of_a_lane_goes_when_the_one_before_has_ended(bench: &Bench<'_>) {
+    let mut spec = bench.script("first", "echo ready\nsleep 1");
+    spec.lane = Some(0);
+    let mut first = bench.going(spec).await;
+    let mut spec = bench.script("second", "echo second");
+    spec.lane = Some(0);
+    let mut second = bench.start(spec).await;
+    assert_eq!(listen(&mut first).await.ended.how, How::Exited(0));
+    second.control.go().await;
+    assert_eq!(text(&listen(&mut second).await.stdout), "second\n");
+}
+
+async fn an_attempt_may_follow_another(bench: &Bench<'_>) {
+    for attempt in 1..=2 {
+        let mut spec = bench.script("again", "exit 1");
+        spec.attempt = attempt;
+        assert_eq!(bench.complete(spec).await.ended.how, How::Exited(1));
+    }
+}
+
+async fn an_image_that_is_nowhere_is_not_found(bench: &Bench<'_>) {
+    let error = bench.session.image(&bench.harness.missing_image(), &|_| {}).await;
+    assert_eq!(error.expect_err("there is no such image").reason, Reason::ImageNotFound);
+}
+
+async fn an_image_may_be_asked_for_by_many_at_once(bench: &Bench<'_>) {
+    let image = bench.harness.image();
+    let asked = (0..8).map(|_| bench.session.image(&image, &|_| {}));
+    assert!(futures_util::future::join_all(asked).await.iter().all(Result::is_ok));
+}
+
+async fn close_takes_what_still_runs(bench: &Bench<'_>) {
+    let running = bench.going(bench.script("running", "echo ready\nsleep 600")).await;
+    let held = bench.start(bench.script("held", "echo never")).await;
+    assert_eq!(bench.session.close().await, Vec::<String>::new());
+    for mut started in [running, held] {
+        assert!(!matches!(listen(&mut started).await.ended.how, How::Exited(_)));
+    }
+}

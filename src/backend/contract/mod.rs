@@ -1,0 +1,160 @@
+//! The contract of a backend as a test suite that any of them can be put through: what is promised in
+//! [the module above](super), case by case.
+//!
+//! The cases are written as shell scripts of very few words, so that the fake can run them too. They
+//! judge by what happened and in which order, never by how long it took.
+
+mod cases;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+
+use super::{
+    Backend, ContainerSpec, Ended, Privileges, ProgramSpec, Progress, RunSpec, Session, StartError, Started,
+};
+use crate::base::{RunId, StepId};
+use crate::event::Stream;
+use crate::ledger::RunLedger;
+use crate::plan::{Network, Resources};
+
+/// What the suite needs to know of a backend under test.
+pub trait Harness: Send + Sync {
+    /// The backend.
+    fn backend(&self) -> Arc<dyn Backend>;
+    /// An image that is there, has a busybox-like `sh`, no entry point, and runs as root.
+    fn image(&self) -> String;
+    /// A reference to an image that exists nowhere, in a place that answers.
+    fn missing_image(&self) -> String;
+    /// A fresh ledger for a run.
+    fn ledger(&self, run: &RunId) -> Arc<RunLedger>;
+}
+
+/// One case of the suite.
+pub struct Case {
+    /// What it holds the backend to.
+    pub name: &'static str,
+    /// Runs it; a broken promise is a panic.
+    pub run: for<'a> fn(&'a Bench<'a>) -> BoxFuture<'a, ()>,
+}
+
+/// Every case.
+pub fn cases() -> &'static [Case] {
+    cases::CASES
+}
+
+/// Runs every case, each in a session of its own, and says which one it is at.
+///
+/// # Panics
+/// At the first broken promise.
+pub async fn suite(harness: &dyn Harness, say: &(dyn Fn(&str) + Send + Sync)) {
+    for case in cases() {
+        say(case.name);
+        check(harness, case).await;
+    }
+}
+
+/// Runs one case.
+///
+/// # Panics
+/// When the backend breaks the promise.
+pub async fn check(harness: &dyn Harness, case: &Case) {
+    let run = RunId::generate();
+    let ledger = harness.ledger(&run);
+    let spec = RunSpec { run, workspace: None, workspace_gid: 0, lanes: [(0, 3)].into() };
+    let session =
+        harness.backend().open(spec, Arc::clone(&ledger)).await.expect("the backend opens a session");
+    let bench = Bench { harness, session };
+    (case.run)(&bench).await;
+    assert_eq!(bench.session.close().await, Vec::<String>::new(), "{}: closing leaves nothing", case.name);
+    assert_eq!(bench.session.close().await, Vec::<String>::new(), "{}: closing twice is once", case.name);
+    assert_eq!(ledger.open_objects(), Vec::new(), "{}: the ledger is empty in the end", case.name);
+}
+
+/// An open session, and short ways to use it.
+pub struct Bench<'a> {
+    harness: &'a dyn Harness,
+    session: Arc<dyn Session>,
+}
+
+/// All that a container said, in order.
+struct Heard {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    ended: Ended,
+}
+
+impl Bench<'_> {
+    /// A container that runs a script with `sh`, as the step `name`.
+    fn script(&self, name: &str, body: &str) -> ContainerSpec {
+        let interpreter = vec!["sh".to_owned(), "-e".to_owned()];
+        let program = ProgramSpec::Script { interpreter, body: body.to_owned(), args: vec![] };
+        self.container(name, program)
+    }
+
+    fn container(&self, name: &str, program: ProgramSpec) -> ContainerSpec {
+        ContainerSpec {
+            step: StepId::new(name),
+            attempt: 1,
+            image: self.harness.image(),
+            program,
+            env: BTreeMap::new(),
+            user: None,
+            workdir: None,
+            workspace: false,
+            network: Network::Own,
+            resources: Resources { pids: Some(256), ..Resources::default() },
+            timeout: Duration::from_mins(1),
+            grace: Duration::from_secs(1),
+            log_limit: 1 << 20,
+            lane: None,
+            privileges: Privileges::default(),
+        }
+    }
+
+    async fn start(&self, spec: ContainerSpec) -> Started {
+        self.try_start(spec).await.expect("the container starts")
+    }
+
+    async fn try_start(&self, spec: ContainerSpec) -> Result<Started, StartError> {
+        self.session.image(&spec.image, &|_| {}).await?;
+        self.session.start(spec).await
+    }
+
+    /// Starts a container, lets it go, and listens to its end.
+    async fn complete(&self, spec: ContainerSpec) -> Heard {
+        let mut started = self.start(spec).await;
+        started.control.go().await;
+        listen(&mut started).await
+    }
+
+    /// Starts a script, lets it go, and waits for its first output.
+    async fn going(&self, spec: ContainerSpec) -> Started {
+        let mut started = self.start(spec).await;
+        started.control.go().await;
+        let first = started.progress.next().await;
+        assert!(matches!(first, Some(Progress::Output(..))), "output was expected, not {first:?}");
+        started
+    }
+}
+
+/// Listens to the end, and checks that there is exactly one and nothing after it.
+async fn listen(started: &mut Started) -> Heard {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let mut add = |stream, bytes: &Bytes| match stream {
+        Stream::Stdout => stdout.extend_from_slice(bytes),
+        Stream::Stderr => stderr.extend_from_slice(bytes),
+    };
+    let ended = loop {
+        match started.progress.next().await.expect("the end comes before the end of the stream") {
+            Progress::Output(stream, bytes) => add(stream, &bytes),
+            Progress::Ended(ended) => break ended,
+        }
+    };
+    assert_eq!(started.progress.next().await, None, "nothing follows the end");
+    Heard { stdout, stderr, ended }
+}

@@ -1,0 +1,202 @@
+//! The handful of shell words that the fake understands: `echo`, `seq`, `sleep`, `exit`, `true`,
+//! `false`, `pwd`, `id`, `trap '' TERM`, `kill -N $$`, and `oom`, `lost REASON`, `panic` for what no
+//! real shell does. Words are quoted and variables expanded as in a shell; there is no other syntax.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::container::Meter;
+use crate::backend::{ContainerSpec, How, ProgramSpec};
+use crate::base::Reason;
+use crate::event::Stream;
+
+/// Longer than any test, and nothing that overflows a clock.
+pub(super) const FOR_EVER: Duration = Duration::from_hours(365 * 24);
+
+/// Runs a container's program to its own end.
+pub(super) async fn run(spec: &ContainerSpec, meter: &mut Meter, ignores_term: &AtomicBool) -> How {
+    let mut shell = Shell { spec, meter, ignores_term };
+    match &spec.program {
+        ProgramSpec::Script { interpreter, body, args: _ } => {
+            let strict = interpreter.iter().any(|word| word == "-e");
+            shell.script(interpreter, body, strict).await
+        }
+        ProgramSpec::Command(words) => shell.command(words).await,
+        // The fake's images have no entry point, and a CMD that does nothing.
+        ProgramSpec::Entrypoint { args } if args.is_empty() => How::Exited(0),
+        ProgramSpec::Entrypoint { args } => shell.command(args).await,
+    }
+}
+
+/// What a word made of the shell.
+enum Then {
+    /// It goes on, with this status.
+    Status(i32),
+    /// It is over.
+    End(How),
+}
+
+struct Shell<'a> {
+    spec: &'a ContainerSpec,
+    meter: &'a mut Meter,
+    ignores_term: &'a AtomicBool,
+}
+
+impl Shell<'_> {
+    async fn command(&mut self, words: &[String]) -> How {
+        let [program, arguments @ ..] = words else { return How::CouldNotStart };
+        if let ("sh", [flags, body, ..]) = (base(program), arguments)
+            && flags.starts_with('-')
+            && flags.ends_with('c')
+        {
+            return self.script(std::slice::from_ref(program), body, flags.contains('e')).await;
+        }
+        if !matches!(base(program), "echo" | "sleep" | "true" | "false" | "seq" | "pwd" | "id") {
+            return How::CouldNotStart;
+        }
+        match self.word(words).await {
+            Then::Status(status) => How::Exited(status),
+            Then::End(how) => how,
+        }
+    }
+
+    async fn script(&mut self, interpreter: &[String], body: &str, strict: bool) -> How {
+        if !interpreter.first().is_some_and(|program| matches!(base(program), "sh" | "bash")) {
+            return How::CouldNotStart;
+        }
+        let mut status = 0;
+        for statement in statements(body) {
+            let words = words(&statement, self.spec);
+            if words.is_empty() {
+                continue;
+            }
+            status = match self.word(&words).await {
+                Then::Status(status) => status,
+                Then::End(how) => return how,
+            };
+            if strict && status != 0 {
+                break;
+            }
+        }
+        How::Exited(status)
+    }
+
+    async fn word(&mut self, words: &[String]) -> Then {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (stream, words) = match words.split_last() {
+            Some((&">&2", words)) => (Stream::Stderr, words),
+            _ => (Stream::Stdout, words.as_slice()),
+        };
+        let [program, arguments @ ..] = words else { return Then::Status(0) };
+        match (base(program), arguments) {
+            ("true" | ":" | "set", _) => Then::Status(0),
+            ("false", _) => Then::Status(1),
+            ("echo", words) => self.print(stream, &words.join(" ")).await,
+            ("pwd", []) => {
+                let place = self.spec.workdir.clone().unwrap_or_else(|| "/".to_owned());
+                self.print(stream, &place).await
+            }
+            ("id", ["-u"]) => {
+                let user = self.spec.user.as_deref().and_then(|user| user.split(':').next());
+                let user = user.unwrap_or("0").to_owned();
+                self.print(stream, &user).await
+            }
+            ("seq", [first, last]) => {
+                for number in number(first)..=number(last) {
+                    self.print(stream, &number.to_string()).await;
+                }
+                Then::Status(0)
+            }
+            ("sleep", [seconds]) => {
+                let time = seconds.parse().ok().and_then(|time| Duration::try_from_secs_f64(time).ok());
+                sleep(time.unwrap_or(FOR_EVER).min(FOR_EVER)).await;
+                Then::Status(0)
+            }
+            ("exit", [code]) => Then::End(How::Exited(number(code))),
+            ("trap", ["", "TERM"]) => {
+                self.ignores_term.store(true, Ordering::Relaxed);
+                Then::Status(0)
+            }
+            ("kill", [signal, _]) => Then::End(How::Signalled(number(signal.trim_start_matches('-')))),
+            ("oom", []) => Then::End(How::OutOfMemory),
+            ("panic", []) => Then::End(How::Lost(Reason::RunnerLost)),
+            ("lost", [word]) => {
+                let reason = Reason::ALL.iter().find(|reason| reason.word() == *word);
+                Then::End(How::Lost(reason.copied().unwrap_or(Reason::NodeLost)))
+            }
+            _ => {
+                self.print(Stream::Stderr, &format!("sh: {program}: not found")).await;
+                Then::Status(127)
+            }
+        }
+    }
+
+    async fn print(&mut self, stream: Stream, line: &str) -> Then {
+        self.meter.print(stream, format!("{line}\n").as_bytes()).await;
+        Then::Status(0)
+    }
+}
+
+fn base(program: &str) -> &str {
+    program.rsplit('/').next().unwrap_or(program)
+}
+
+fn number(word: &str) -> i32 {
+    word.parse().unwrap_or_default()
+}
+
+/// Splits a script at line ends and semicolons that are not quoted.
+fn statements(body: &str) -> Vec<String> {
+    let mut quote = None;
+    let mut statements = vec![String::new()];
+    for character in body.chars() {
+        match (quote, character) {
+            (None, '\n' | ';') => {
+                statements.push(String::new());
+                continue;
+            }
+            (None, '\'' | '"') => quote = Some(character),
+            (Some(open), _) if open == character => quote = None,
+            _ => {}
+        }
+        if let Some(statement) = statements.last_mut() {
+            statement.push(character);
+        }
+    }
+    statements
+}
+
+/// Splits a statement into words, without their quotes and with variables in place.
+fn words(statement: &str, spec: &ContainerSpec) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut rest = statement.chars().peekable();
+    while let Some(character) = rest.next() {
+        match (quote, character) {
+            (None, '#') if word.is_none() => break,
+            (None, ' ' | '\t') => words.extend(word.take()),
+            (None, '\'' | '"') => {
+                quote = Some(character);
+                word.get_or_insert_default();
+            }
+            (Some(open), _) if open == character => quote = None,
+            (None | Some('"'), '$') => {
+                let mut name = String::new();
+                while let Some(next) =
+                    rest.next_if(|next| next.is_ascii_alphanumeric() || matches!(next, '_' | '{' | '}' | '$'))
+                {
+                    name.push(next);
+                }
+                let name = name.trim_matches(['{', '}']);
+                let value = if name == "$" { Some("1") } else { spec.env.get(name).map(String::as_str) };
+                word.get_or_insert_default().push_str(value.unwrap_or_default());
+            }
+            _ => word.get_or_insert_default().push(character),
+        }
+    }
+    words.extend(word);
+    words
+}

@@ -1,0 +1,100 @@
+//! Where steps run: the contract between the engine and a container runtime.
+//!
+//! # The order of calls
+//!
+//! 1. [`Backend::open`] once a run: makes what the run's steps share (workspace volume …).
+//! 2. [`Session::image`] for each image; any number at once; each image is pulled at most once.
+//! 3. [`Session::start`] for each attempt; any number at once, at most one per [`ContainerSpec::name`].
+//!    The container runs when it returns, but its program does not: the helper holds it.
+//! 4. Either [`Control::go`] once, or [`Control::kill`] if the step is not wanted after all.
+//! 5. [`Started::progress`] yields output and then exactly one [`Progress::Ended`], then ends. All
+//!    output comes before the end. This holds after `kill` without `go` as well.
+//! 6. [`Session::close`] once, whatever happened before: removes everything the run made.
+//!
+//! # What an implementation promises
+//!
+//! * A program that exits non-zero is a *result*, [`How::Exited`], never an `Err`.
+//! * Every object is in the ledger before it is created, and leaves it once it is gone.
+//! * [`Control`]'s calls may come at any time, in any order, more than once, and also after the end;
+//!   they then do nothing.
+//! * After a failed `start` nothing of that attempt is left, or it is in the ledger; the same name
+//!   may be started again.
+//! * A dropped `Started` is a killed container: nothing keeps running that nobody listens to.
+//! * `close` never fails the run: it names what it could not remove.
+
+#[doc(hidden)]
+pub mod contract;
+pub mod fake;
+pub mod policy;
+mod types;
+
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+
+pub use types::*;
+
+use crate::ledger::RunLedger;
+
+/// A place where steps run.
+pub trait Backend: Send + Sync {
+    /// Says where steps run, for people: `docker 20.10.24 (unix:///var/run/docker.sock)`.
+    fn description(&self) -> String;
+
+    /// Makes what the steps of one run share.
+    ///
+    /// # Errors
+    /// [`BackendError`] when the backend does not answer or refuses; nothing is left then.
+    fn open(
+        &self,
+        run: RunSpec,
+        ledger: Arc<RunLedger>,
+    ) -> BoxFuture<'_, Result<Arc<dyn Session>, BackendError>>;
+
+    /// Lists the objects that carry this instance's label, whatever run they are of.
+    fn objects(&self) -> BoxFuture<'_, Result<Vec<FoundObject>, BackendError>>;
+
+    /// Removes an object that a dead run left. Idempotent: one that is gone already is a success.
+    fn remove<'a>(&'a self, object: &'a crate::ledger::Object) -> BoxFuture<'a, Result<(), BackendError>>;
+}
+
+/// One run on a backend.
+pub trait Session: Send + Sync {
+    /// Makes sure that an image is there, pulling it if it is missing. Calls `progress` only if it has to
+    /// be pulled, and then at least once.
+    fn image<'a>(
+        &'a self,
+        reference: &'a str,
+        progress: &'a (dyn Fn(PullProgress) + Send + Sync),
+    ) -> BoxFuture<'a, Result<(), StartError>>;
+
+    /// Starts a container whose program waits for [`Control::go`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves at most an object that the ledger knows and `close` removes.
+    fn start(&self, spec: ContainerSpec) -> BoxFuture<'_, Result<Started, StartError>>;
+
+    /// Removes everything this run made, under the backend's own deadline, and names what it could
+    /// not remove. Idempotent.
+    fn close(&self) -> BoxFuture<'_, Vec<String>>;
+}
+
+/// A started container.
+pub struct Started {
+    /// To let it go and to end it.
+    pub control: Arc<dyn Control>,
+    /// Its output and its end.
+    pub progress: BoxStream<'static, Progress>,
+}
+
+/// The handle on a started container.
+pub trait Control: Send + Sync {
+    /// Lets the program run.
+    fn go(&self) -> BoxFuture<'_, ()>;
+    /// TERM now, KILL after the spec's grace.
+    fn stop(&self) -> BoxFuture<'_, ()>;
+    /// KILL now.
+    fn kill(&self) -> BoxFuture<'_, ()>;
+}

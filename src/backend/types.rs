@@ -1,0 +1,176 @@
+//! What crosses the line between engine and backend.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::base::{Reason, RunId, StepId, Tree};
+use crate::event::{Stream, Usage};
+use crate::ledger::Object;
+use crate::plan::{Network, Resources};
+
+/// What the steps of one run share.
+#[derive(Clone, Debug)]
+pub struct RunSpec {
+    /// The run.
+    pub run: RunId,
+    /// The workspace: mounted at `/workspace` in every step; none for `run --image` without a source.
+    pub workspace: Option<Tree>,
+    /// The group that files of the workspace belong to; every step has it as a supplementary group.
+    pub workspace_gid: u32,
+    /// Steps that use the same lane never run at the same time. How many steps use each lane.
+    pub lanes: BTreeMap<u32, usize>,
+}
+
+/// The final description of one attempt's container; what [`policy::check`](super::policy::check) sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerSpec {
+    /// The step.
+    pub step: StepId,
+    /// From 1.
+    pub attempt: u32,
+    /// Image reference, present already.
+    pub image: String,
+    /// What it runs.
+    pub program: ProgramSpec,
+    /// The environment beyond the image's.
+    pub env: BTreeMap<String, String>,
+    /// `uid[:gid]` or names; the image's own when absent.
+    pub user: Option<String>,
+    /// Where the program starts; `/workspace` when there is one, else the image's own.
+    pub workdir: Option<String>,
+    /// Whether the workspace is mounted.
+    pub workspace: bool,
+    /// The network.
+    pub network: Network,
+    /// Limits; `pids` is always set.
+    pub resources: Resources,
+    /// From *go* until TERM.
+    pub timeout: Duration,
+    /// From TERM until KILL.
+    pub grace: Duration,
+    /// Bytes of output that are kept; the rest is counted and dropped.
+    pub log_limit: u64,
+    /// The lane it may share a network namespace in.
+    pub lane: Option<u32>,
+    /// What goes beyond an ordinary container.
+    pub privileges: Privileges,
+}
+
+/// What a container runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProgramSpec {
+    /// A file with these bytes, appended to `interpreter`, followed by `args`.
+    Script {
+        /// The program that reads the file, with its own arguments.
+        interpreter: Vec<String>,
+        /// The script.
+        body: String,
+        /// Arguments after the file.
+        args: Vec<String>,
+    },
+    /// This program with these arguments.
+    Command(Vec<String>),
+    /// The image's entry point; `args` replace its CMD when there are any.
+    Entrypoint {
+        /// Arguments.
+        args: Vec<String>,
+    },
+}
+
+/// What goes beyond an ordinary container; all of it is off unless the policy allows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Privileges {
+    /// All capabilities and devices.
+    pub privileged: bool,
+    /// The machine's own network.
+    pub host_network: bool,
+    /// Paths of the machine, as `host:container`.
+    pub host_mounts: Vec<String>,
+    /// Added capabilities.
+    pub capabilities: Vec<String>,
+    /// Devices of the machine.
+    pub devices: Vec<String>,
+    /// Security options, such as `seccomp=unconfined`.
+    pub security_options: Vec<String>,
+}
+
+/// What a started container does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It printed something.
+    Output(Stream, Bytes),
+    /// It ended. Nothing follows.
+    Ended(Ended),
+}
+
+/// How a container ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// How.
+    pub how: How,
+    /// In words, where there is more to say.
+    pub message: Option<String>,
+    /// What it used; none when the end record was lost.
+    pub usage: Option<Usage>,
+}
+
+/// How a container ended, before anybody asks who wanted it. Where several apply, the first of this
+/// list is the one: the program's own word counts for more than what was done to it, except that
+/// what we did (`TimedOut`, `Stopped`) is never reported as a signal or as out of memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum How {
+    /// The program could not be executed.
+    CouldNotStart,
+    /// It ran into its time limit and was ended for it.
+    TimedOut,
+    /// It was ended because `stop` or `kill` was called.
+    Stopped,
+    /// The kernel ended it for want of memory.
+    OutOfMemory,
+    /// It ended by itself with this code.
+    Exited(i32),
+    /// A signal that was not ours ended it.
+    Signalled(i32),
+    /// The place it ran in is gone; the reason is one of outcome *lost*.
+    Lost(Reason),
+}
+
+/// How far a pull is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PullProgress {
+    /// Bytes so far.
+    pub current: u64,
+    /// Bytes in all, as far as known.
+    pub total: u64,
+}
+
+/// An object found by its label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundObject {
+    /// The run it is of.
+    pub run: RunId,
+    /// What it is.
+    pub object: Object,
+}
+
+/// A backend that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct BackendError {
+    /// What was tried and what came of it.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// A container that could not be started, or an image that could not be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct StartError {
+    /// Why, in the shared words.
+    pub reason: Reason,
+    /// What the daemon said.
+    pub message: String,
+}
