@@ -28,6 +28,7 @@ pub mod fake;
 pub mod policy;
 mod types;
 
+pub mod docker;
 
 use std::sync::Arc;
 

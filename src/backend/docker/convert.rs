@@ -1,0 +1,326 @@
+//! From our words to the engine's: pure functions, tested without an engine.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType, MountVolumeOptions,
+    VolumeCreateRequest,
+};
+
+use super::image::ImageFacts;
+use crate::backend::{ContainerSpec, ProgramSpec};
+use crate::base::{InstanceId, RunId, StepId, Tree};
+use crate::helper::protocol::Go;
+use crate::helper::{DIRECTORY, PATH};
+use crate::plan::Network;
+
+/// Where steps see the workspace.
+const WORKSPACE: &str = "/workspace";
+/// The engine keeps a copy of every log until the container is removed, for when our stream is cut.
+/// It must hold all of it; frames add little to what a log limit lets through.
+const LOG_SLACK: u64 = 8 << 20;
+
+/// What all containers of a run have in common.
+#[derive(Clone, Debug)]
+pub(super) struct Common {
+    pub(super) instance: InstanceId,
+    pub(super) run: RunId,
+    /// The helper's executable on the host.
+    pub(super) helper: String,
+    /// The source of the workspace mount: a volume's name or a path.
+    pub(super) workspace: Option<Mount>,
+    pub(super) gid: u32,
+    /// The log driver that keeps bytes as they are.
+    pub(super) log_driver: &'static str,
+}
+
+/// How a container is on the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Join<'a> {
+    /// A namespace of its own.
+    Own(Network),
+    /// That of another container.
+    Container(&'a str),
+}
+
+/// The name of an attempt's container: always the same, so that one whose creation was not answered
+/// can be found again.
+pub(super) fn container_name(run: &RunId, step: &StepId, attempt: u32) -> String {
+    format!("windlass-{run}-{step}-{attempt}")
+}
+
+/// The name of the workspace's volume.
+pub(super) fn volume_name(run: &RunId) -> String {
+    format!("windlass-{run}-workspace")
+}
+
+/// The labels that everything we make carries.
+pub(super) fn labels(instance: &InstanceId, run: &RunId) -> HashMap<String, String> {
+    HashMap::from([
+        (INSTANCE_LABEL.to_owned(), instance.to_string()),
+        (RUN_LABEL.to_owned(), run.to_string()),
+    ])
+}
+
+pub(super) const INSTANCE_LABEL: &str = "dev.windlass.instance";
+pub(super) const RUN_LABEL: &str = "dev.windlass.run";
+
+/// A container whose helper waits for *go*, without the limits of a step.
+fn held(common: &Common, image: &str, join: Join<'_>) -> ContainerCreateBody {
+    let bind = Mount {
+        target: Some(PATH.to_owned()),
+        source: Some(common.helper.clone()),
+        typ: Some(MountType::BIND),
+        read_only: Some(true),
+        ..Mount::default()
+    };
+    ContainerCreateBody {
+        image: Some(image.to_owned()),
+        // A name of its own cannot be given to one who joins another's namespace.
+        hostname: matches!(join, Join::Own(_)).then(|| "windlass".to_owned()),
+        // The helper becomes the step's user itself.
+        user: Some("0:0".to_owned()),
+        entrypoint: Some(vec![PATH.to_owned()]),
+        cmd: Some(Vec::new()),
+        working_dir: Some("/".to_owned()),
+        attach_stdin: Some(true),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        open_stdin: Some(true),
+        // The helper's standard input ends with our connection: that is how it knows that we are gone.
+        stdin_once: Some(true),
+        healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
+        labels: Some(labels(&common.instance, &common.run)),
+        host_config: Some(HostConfig {
+            mounts: Some(vec![bind]),
+            tmpfs: Some(HashMap::from([(DIRECTORY.to_owned(), "mode=0755,size=64m".to_owned())])),
+            network_mode: Some(match join {
+                Join::Own(Network::Own) => "default".to_owned(),
+                Join::Own(Network::None) => "none".to_owned(),
+                Join::Container(name) => format!("container:{name}"),
+            }),
+            ..HostConfig::default()
+        }),
+        ..ContainerCreateBody::default()
+    }
+}
+
+/// The container of a step.
+pub(super) fn container(common: &Common, spec: &ContainerSpec, join: Join<'_>) -> ContainerCreateBody {
+    let mut body = held(common, &spec.image, join);
+    let host = body.host_config.get_or_insert_default();
+    if spec.workspace {
+        host.mounts.get_or_insert_default().extend(common.workspace.clone());
+    }
+    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let memory = spec.resources.memory.map(|memory| signed(memory.0));
+    host.memory = memory;
+    // The same again: no swap beyond it.
+    host.memory_swap = memory;
+    host.nano_cpus = spec.resources.cpu_millis.map(|millis| i64::from(millis) * 1_000_000);
+    host.pids_limit = spec.resources.pids.map(i64::from);
+    host.privileged = Some(spec.privileges.privileged);
+    host.log_config = Some(HostConfigLogConfig {
+        typ: Some(common.log_driver.to_owned()),
+        config: (common.log_driver == "local").then(|| {
+            let size = spec.log_limit.saturating_add(LOG_SLACK).min(1 << 40);
+            HashMap::from([
+                ("max-size".to_owned(), size.to_string()),
+                ("max-file".to_owned(), "1".to_owned()),
+                ("compress".to_owned(), "false".to_owned()),
+            ])
+        }),
+    });
+    if let Some(workdir) = &spec.workdir {
+        // The engine makes it when it is missing.
+        body.working_dir = Some(workdir.clone());
+    }
+    body
+}
+
+/// What the helper is told.
+pub(super) fn go(common: &Common, spec: &ContainerSpec, image: &ImageFacts, linger: bool) -> Go {
+    let (argv, script) = match &spec.program {
+        ProgramSpec::Script { interpreter, body, args } => {
+            let position = u32::try_from(interpreter.len()).unwrap_or(u32::MAX);
+            let argv = interpreter.iter().chain(args).cloned().collect();
+            (argv, Some((position, body.clone().into_bytes())))
+        }
+        ProgramSpec::Command(argv) => (argv.clone(), None),
+        ProgramSpec::Entrypoint { args } => {
+            let args = if args.is_empty() { &image.command } else { args };
+            (image.entrypoint.iter().chain(args).cloned().collect(), None)
+        }
+    };
+    let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let own = spec.env.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let workdir = spec
+        .workdir
+        .clone()
+        .unwrap_or_else(|| if spec.workspace { WORKSPACE.to_owned() } else { image.workdir.clone() });
+    Go {
+        argv,
+        script,
+        // The later of two wins.
+        env: image.env.iter().cloned().chain(own).collect(),
+        user: spec.user.clone().unwrap_or_else(|| image.user.clone()),
+        group: spec.workspace.then_some(common.gid),
+        workdir,
+        umask: 0o002,
+        timeout_ms: millis(spec.timeout),
+        grace_ms: millis(spec.grace),
+        log_limit: spec.log_limit,
+        linger,
+    }
+}
+
+/// The workspace of a run: a mount for its containers, and the volume to create first, if it needs one.
+pub(super) fn workspace(
+    instance: &InstanceId,
+    run: &RunId,
+    tree: &Tree,
+) -> (Mount, Option<VolumeCreateRequest>) {
+    let mount = |typ, source: String| Mount {
+        target: Some(WORKSPACE.to_owned()),
+        source: Some(source),
+        typ: Some(typ),
+        ..Mount::default()
+    };
+    match tree {
+        Tree::Plain(path) => (mount(MountType::BIND, path.display().to_string()), None),
+        Tree::Layers { lowers, upper, work } => {
+            let lower: Vec<_> = lowers.iter().map(|path| escape(&path.display().to_string())).collect();
+            let options = format!(
+                "lowerdir={},upperdir={},workdir={}",
+                lower.join(":"),
+                escape(&upper.display().to_string()),
+                escape(&work.display().to_string())
+            );
+            let opts = [("type", "overlay"), ("device", "overlay"), ("o", options.as_str())];
+            let request = VolumeCreateRequest {
+                name: Some(volume_name(run)),
+                driver: Some("local".to_owned()),
+                driver_opts: Some(
+                    opts.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+                ),
+                labels: Some(labels(instance, run)),
+                ..VolumeCreateRequest::default()
+            };
+            let mut mount = mount(MountType::VOLUME, volume_name(run));
+            // What the image has at that place is no part of the workspace.
+            mount.volume_options = Some(MountVolumeOptions { no_copy: Some(true), ..Default::default() });
+            (mount, Some(request))
+        }
+    }
+}
+
+/// Overlayfs splits its options at commas and lower directories at colons.
+fn escape(path: &str) -> String {
+    path.chars().flat_map(|c| matches!(c, ',' | ':' | '\\').then_some('\\').into_iter().chain([c])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::backend::Privileges;
+    use crate::base::Bytes;
+    use crate::plan::Resources;
+
+    fn common() -> Common {
+        Common {
+            instance: InstanceId::new("instance"),
+            run: RunId::new("run"),
+            helper: "/state/helper".to_owned(),
+            workspace: Some(Mount { target: Some(WORKSPACE.to_owned()), ..Mount::default() }),
+            gid: 7,
+            log_driver: "local",
+        }
+    }
+
+    fn spec() -> ContainerSpec {
+        ContainerSpec {
+            step: StepId::new("unit"),
+            attempt: 1,
+            image: "busybox".to_owned(),
+            program: ProgramSpec::Command(vec!["true".to_owned()]),
+            env: BTreeMap::from([("A".to_owned(), "step".to_owned())]),
+            user: None,
+            workdir: None,
+            workspace: true,
+            network: Network::Own,
+            resources: Resources { memory: Some(Bytes(1 << 20)), cpu_millis: Some(1500), pids: Some(9) },
+            timeout: Duration::from_secs(1),
+            grace: Duration::from_secs(2),
+            log_limit: 1 << 20,
+            lane: None,
+            privileges: Privileges::default(),
+        }
+    }
+
+    #[test]
+    fn limits_and_mounts_are_in_the_engines_units() {
+        let host = container(&common(), &spec(), Join::Own(Network::Own)).host_config.unwrap();
+        assert_eq!((host.memory, host.memory_swap), (Some(1 << 20), Some(1 << 20)));
+        assert_eq!((host.nano_cpus, host.pids_limit), (Some(1_500_000_000), Some(9)));
+        let targets: Vec<_> = host.mounts.unwrap().into_iter().filter_map(|mount| mount.target).collect();
+        assert_eq!(targets, [PATH, WORKSPACE]);
+    }
+
+    #[test]
+    fn nothing_of_a_step_is_in_the_engines_configuration() {
+        let body = container(&common(), &spec(), Join::Own(Network::None));
+        assert_eq!(body.env, None);
+        assert_eq!(body.cmd, Some(Vec::new()));
+        assert_eq!(body.host_config.unwrap().network_mode.as_deref(), Some("none"));
+    }
+
+    #[test]
+    fn a_joined_container_has_no_hostname_of_its_own() {
+        let body = container(&common(), &spec(), Join::Container("other"));
+        assert_eq!(body.hostname, None);
+        assert_eq!(body.host_config.unwrap().network_mode.as_deref(), Some("container:other"));
+    }
+
+    #[test]
+    fn the_image_fills_what_the_step_leaves_open() {
+        let image = ImageFacts {
+            env: vec![("A".to_owned(), "image".to_owned()), ("B".to_owned(), "image".to_owned())],
+            entrypoint: vec!["entry".to_owned()],
+            command: vec!["default".to_owned()],
+            user: "build".to_owned(),
+            workdir: "/src".to_owned(),
+        };
+        let told = go(&common(), &spec(), &image, false);
+        assert_eq!(told.env.iter().rfind(|(name, _)| name == "A").unwrap().1, "step");
+        assert_eq!((told.user.as_str(), told.workdir.as_str(), told.group), ("build", WORKSPACE, Some(7)));
+
+        let argv =
+            |program| go(&common(), &ContainerSpec { program, workspace: false, ..spec() }, &image, false);
+        assert_eq!(argv(ProgramSpec::Entrypoint { args: vec![] }).argv, ["entry", "default"]);
+        let with_args = argv(ProgramSpec::Entrypoint { args: vec!["x".to_owned()] });
+        assert_eq!(with_args.argv, ["entry", "x"]);
+        assert_eq!((with_args.workdir.as_str(), with_args.group), ("/src", None));
+        let script = argv(ProgramSpec::Script {
+            interpreter: vec!["sh".to_owned(), "-e".to_owned()],
+            body: "true".to_owned(),
+            args: vec!["x".to_owned()],
+        });
+        assert_eq!((script.argv, script.script.unwrap().0), (vec!["sh".into(), "-e".into(), "x".into()], 2));
+    }
+
+    #[test]
+    fn paths_survive_the_options_of_overlayfs() {
+        let tree = Tree::Layers {
+            lowers: vec![PathBuf::from("/a:b"), PathBuf::from("/c,d")],
+            upper: PathBuf::from("/up"),
+            work: PathBuf::from("/work"),
+        };
+        let (_, volume) = workspace(&InstanceId::new("i"), &RunId::new("r"), &tree);
+        let options = volume.unwrap().driver_opts.unwrap().remove("o").unwrap();
+        assert_eq!(options, r"lowerdir=/a\:b:/c\,d,upperdir=/up,workdir=/work");
+    }
+}

@@ -1,0 +1,111 @@
+//! What the engine says, in the shared words.
+
+use bollard::errors::Error;
+
+use crate::backend::StartError;
+use crate::base::Reason;
+
+/// The HTTP status of an answer; none when there was no answer.
+pub(super) fn status(error: &Error) -> Option<u16> {
+    match error {
+        Error::DockerResponseServerError { status_code, .. } => Some(*status_code),
+        _ => None,
+    }
+}
+
+/// Whether the engine does not know what it was asked about.
+pub(super) fn is_not_found(error: &Error) -> bool {
+    status(error) == Some(404)
+}
+
+/// The engine's own words, without bollard's around them.
+pub(super) fn words(error: &Error) -> String {
+    match error {
+        Error::DockerResponseServerError { message, .. } => message.trim().to_owned(),
+        Error::DockerStreamError { error } => error.trim().to_owned(),
+        other => with_causes(other),
+    }
+}
+
+/// An error with what caused it, as transport errors say little by themselves.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// Why a pull failed. The engine gives one status for many causes, so its words decide.
+pub(super) fn pull(reference: &str, error: &Error) -> StartError {
+    let said = words(error);
+    let lower = said.to_lowercase();
+    let has = |needles: &[&str]| needles.iter().any(|needle| lower.contains(needle));
+    let reason = if has(&["no matching manifest", "does not match the specified platform"]) {
+        Reason::ImageWrongPlatform
+    } else if has(&["manifest unknown", "not found: manifest", "repository does not exist", "no such image"])
+        || (is_not_found(error) && !has(&["denied", "unauthorized"]))
+    {
+        Reason::ImageNotFound
+    } else if has(&["unauthorized", "denied", "authentication required", "no basic auth"]) {
+        Reason::ImageRefused
+    } else if status(error).is_none() && !matches!(error, Error::DockerStreamError { .. }) {
+        Reason::DaemonLost
+    } else {
+        Reason::ImagePullFailed
+    };
+    StartError { reason, message: format!("cannot pull `{reference}`: {said}") }
+}
+
+/// Why a container could not be created or started.
+pub(super) fn start(error: &Error) -> StartError {
+    let reason = match status(error) {
+        None => Reason::DaemonLost,
+        Some(404) if words(error).to_lowercase().contains("no such image") => Reason::ImageNotFound,
+        Some(_) => Reason::CouldNotStart,
+    };
+    StartError { reason, message: words(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status_code: u16, message: &str) -> Error {
+        Error::DockerResponseServerError { status_code, message: message.to_owned() }
+    }
+
+    #[test]
+    fn the_words_of_engines_become_reasons() {
+        let check = |error: Error, reason: Reason| assert_eq!(pull("x", &error).reason, reason, "{error}");
+        check(
+            answer(404, "manifest for busybox:nope not found: manifest unknown: manifest unknown"),
+            Reason::ImageNotFound,
+        );
+        check(
+            answer(
+                404,
+                "pull access denied for nope, repository does not exist or may require 'docker login': denied: requested access to the resource is denied",
+            ),
+            Reason::ImageNotFound,
+        );
+        check(answer(500, "unauthorized: authentication required"), Reason::ImageRefused);
+        check(
+            answer(500, "Get \"https://host/v2/\": dial tcp: lookup host on 10.0.0.1:53: server misbehaving"),
+            Reason::ImagePullFailed,
+        );
+        check(answer(500, "dial tcp 127.0.0.1:1: connect: connection refused"), Reason::ImagePullFailed);
+        check(
+            Error::DockerStreamError {
+                error: "no matching manifest for linux/arm64/v8 in the manifest list entries".into(),
+            },
+            Reason::ImageWrongPlatform,
+        );
+        check(Error::IOError { err: std::io::ErrorKind::ConnectionReset.into() }, Reason::DaemonLost);
+    }
+}

@@ -1,0 +1,142 @@
+//! Images: looked up, and pulled when they are missing, each once a run.
+
+use bollard::Docker;
+use bollard::models::ImageInspect;
+use bollard::query_parameters::CreateImageOptionsBuilder;
+use futures_util::StreamExt;
+
+use super::{credentials, error};
+use crate::backend::{PullProgress, StartError};
+use crate::base::Reason;
+use crate::image::Reference;
+
+/// What a step takes over from its image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct ImageFacts {
+    pub(super) env: Vec<(String, String)>,
+    pub(super) entrypoint: Vec<String>,
+    pub(super) command: Vec<String>,
+    pub(super) user: String,
+    pub(super) workdir: String,
+}
+
+impl From<ImageInspect> for ImageFacts {
+    fn from(image: ImageInspect) -> Self {
+        let config = image.config.unwrap_or_default();
+        let pair = |entry: String| match entry.split_once('=') {
+            Some((name, value)) => (name.to_owned(), value.to_owned()),
+            None => (entry, String::new()),
+        };
+        Self {
+            env: config.env.unwrap_or_default().into_iter().map(pair).collect(),
+            entrypoint: config.entrypoint.unwrap_or_default(),
+            command: config.cmd.unwrap_or_default(),
+            user: config.user.unwrap_or_default(),
+            workdir: config.working_dir.unwrap_or_default(),
+        }
+    }
+}
+
+/// Looks the image up, and pulls it when it is not there.
+pub(super) async fn ensure(
+    docker: &Docker,
+    reference: &str,
+    progress: &(dyn Fn(PullProgress) + Send + Sync),
+) -> Result<ImageFacts, StartError> {
+    match docker.inspect_image(reference).await {
+        Ok(image) => return usable(reference, image),
+        Err(error) if error::is_not_found(&error) => {}
+        Err(error) => return Err(error::start(&error)),
+    }
+    let parsed = Reference::parse(reference)
+        .map_err(|message| StartError { reason: Reason::ImageNotFound, message })?;
+    pull(docker, reference, &parsed, progress).await?;
+    let image = docker.inspect_image(reference).await.map_err(|error| error::pull(reference, &error))?;
+    usable(reference, image)
+}
+
+/// An image for another processor would end in words that help nobody (`exec format error`), unless the
+/// kernel has an emulator for it.
+fn usable(reference: &str, image: ImageInspect) -> Result<ImageFacts, StartError> {
+    let machine = rustix::system::uname().machine().to_string_lossy().into_owned();
+    match image.architecture.as_deref() {
+        Some(wanted) if !runs(&machine, wanted) && !is_emulated(wanted) => Err(StartError {
+            reason: Reason::ImageWrongPlatform,
+            message: format!(
+                "`{reference}` is for {wanted}, this machine is {machine}, and no emulator for {wanted} is \
+                 registered (binfmt_misc)"
+            ),
+        }),
+        _ => Ok(image.into()),
+    }
+}
+
+/// Whether a machine, by the kernel's name, runs programs for an architecture, by the images' name.
+fn runs(machine: &str, architecture: &str) -> bool {
+    let native: &[&str] = match machine {
+        "x86_64" => &["amd64", "386"],
+        "aarch64" => &["arm64", "arm"],
+        "armv7l" => &["arm"],
+        other => return other == architecture,
+    };
+    architecture.is_empty() || native.contains(&architecture)
+}
+
+fn is_emulated(architecture: &str) -> bool {
+    let emulator = match architecture {
+        "amd64" => "x86_64",
+        "arm64" => "aarch64",
+        other => other,
+    };
+    std::path::Path::new("/proc/sys/fs/binfmt_misc").join(format!("qemu-{emulator}")).exists()
+}
+
+async fn pull(
+    docker: &Docker,
+    reference: &str,
+    parsed: &Reference,
+    progress: &(dyn Fn(PullProgress) + Send + Sync),
+) -> Result<(), StartError> {
+    // The name goes as it was written, because the engine tags what it pulls with it.
+    let name = parsed.repository();
+    let from = if parsed.registry() == "docker.io" {
+        name.strip_prefix("library/").unwrap_or(name).to_owned()
+    } else {
+        format!("{}/{name}", parsed.registry())
+    };
+    let options = CreateImageOptionsBuilder::new().from_image(&from).tag(parsed.version()).build();
+    let mut layers = std::collections::BTreeMap::new();
+    let credentials = credentials::find(&credentials::directory(), parsed);
+    let mut answers = docker.create_image(Some(options), None, credentials);
+    progress(PullProgress { current: 0, total: 0 });
+    while let Some(answer) = answers.next().await {
+        let answer = answer.map_err(|error| error::pull(reference, &error))?;
+        if let Some(message) = answer.error_detail.and_then(|detail| detail.message) {
+            let error = bollard::errors::Error::DockerStreamError { error: message };
+            return Err(error::pull(reference, &error));
+        }
+        let (Some(layer), Some(detail)) = (answer.id, answer.progress_detail) else { continue };
+        // Layers are downloaded and then unpacked, each with its own count; downloads are what takes time.
+        if answer.status.as_deref() == Some("Downloading") {
+            layers.insert(layer, (detail.current.unwrap_or(0), detail.total.unwrap_or(0)));
+            let sum = |pick: fn(&(i64, i64)) -> i64| {
+                layers.values().map(|layer| u64::try_from(pick(layer)).unwrap_or(0)).sum()
+            };
+            progress(PullProgress { current: sum(|layer| layer.0), total: sum(|layer| layer.1) });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn platforms_are_told_apart() {
+        assert!(runs("x86_64", "amd64") && runs("x86_64", "386") && runs("aarch64", "arm64"));
+        assert!(!runs("x86_64", "arm64") && !runs("aarch64", "amd64"));
+        // Images that were imported without saying what they are for.
+        assert!(runs("x86_64", ""));
+    }
+}

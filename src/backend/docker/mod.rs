@@ -1,0 +1,261 @@
+//! The backend that runs steps on a Docker engine, or on Podman's Docker API, through bollard.
+//!
+//! A step is a fresh container whose PID 1 is the helper. Everything is said over the attached
+//! streams, so nothing but the helper's executable and the workspace comes from this machine.
+
+mod container;
+mod convert;
+mod credentials;
+mod endpoint;
+mod error;
+mod image;
+mod removal;
+mod session;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::query_parameters::{ListContainersOptionsBuilder, ListVolumesOptionsBuilder};
+use futures_util::future::BoxFuture;
+use sha2::{Digest, Sha256};
+use tokio::time::timeout;
+
+use super::{Backend, BackendError, FoundObject, RunSpec, Session};
+use crate::base::{InstanceId, RunId, hex};
+use crate::helper;
+use crate::ledger::{Object, ObjectKind, RunLedger};
+use convert::{Common, INSTANCE_LABEL, RUN_LABEL};
+use endpoint::Endpoint;
+use session::DockerSession;
+
+/// How long an engine may take to say who it is.
+const ANSWER: Duration = Duration::from_secs(4);
+/// Seconds that a call which is no stream may take.
+const CALL: u64 = 120;
+/// The oldest API with all that is used here (Engine 19.03).
+const OLDEST_API: (usize, usize) = (1, 40);
+
+/// A Docker engine that answered.
+pub struct Docker {
+    api: bollard::Docker,
+    description: String,
+    instance: InstanceId,
+    helper: PathBuf,
+    log_driver: &'static str,
+    /// Held while something is created: a creation that nobody waits for any more takes effect all the
+    /// same, and must not do so behind the back of a removal.
+    creating: Arc<tokio::sync::RwLock<()>>,
+}
+
+/// Finds an engine that answers: the endpoint asked for, or `DOCKER_HOST`, or the current docker
+/// context, or the first known socket that does.
+///
+/// `state` is a directory of ours that containers can mount the helper from.
+///
+/// # Errors
+/// When none answers, within five seconds; the error lists what was tried and what to do.
+pub async fn connect(
+    endpoint: Option<&str>,
+    instance: &InstanceId,
+    state: &Path,
+) -> Result<Docker, BackendError> {
+    let mut tried = Vec::new();
+    for candidate in endpoint::candidates(endpoint) {
+        match answer(&candidate).await {
+            Ok((api, version)) => {
+                let helper = install_helper(state).map_err(|error| BackendError {
+                    message: format!("cannot write the helper below {}: {error}", state.display()),
+                    help: Some("make room there, or set WINDLASS_HOME to another directory".to_owned()),
+                })?;
+                let podman = version.podman;
+                return Ok(Docker {
+                    api,
+                    description: format!("docker {} ({})", version.engine, candidate.address),
+                    instance: instance.clone(),
+                    helper,
+                    log_driver: if podman { "k8s-file" } else { "local" },
+                    creating: Arc::default(),
+                });
+            }
+            Err(why) => tried.push((candidate, why)),
+        }
+    }
+    Err(unreachable(&tried))
+}
+
+/// What an engine says of itself.
+struct Version {
+    engine: String,
+    podman: bool,
+}
+
+async fn answer(endpoint: &Endpoint) -> Result<(bollard::Docker, Version), String> {
+    let Some(path) = endpoint.address.strip_prefix("unix://") else {
+        return Err(match endpoint.address.split_once("://") {
+            Some((scheme, _)) => format!("{scheme}:// is not supported by this version, only unix:// is"),
+            None => "not an address; write it like unix:///var/run/docker.sock".to_owned(),
+        });
+    };
+    // bollard's own error for these does not name the cause.
+    match rustix::fs::access(path, rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::NOENT) => return Err("there is no such socket".to_owned()),
+        Err(rustix::io::Errno::ACCESS) => return Err("permission denied".to_owned()),
+        Err(error) => return Err(error.to_string()),
+    }
+    let said = |error: bollard::errors::Error| error::words(&error);
+    let call = async {
+        let api =
+            bollard::Docker::connect_with_unix(path, CALL, bollard::API_DEFAULT_VERSION).map_err(said)?;
+        let version = api.version().await.map_err(said)?;
+        Ok::<_, String>((api.negotiate_version().await.map_err(said)?, version))
+    };
+    let (api, version) = match timeout(ANSWER, call).await {
+        Ok(result) => result?,
+        Err(_) => return Err("it does not answer".to_owned()),
+    };
+    let negotiated = api.client_version();
+    if (negotiated.major_version, negotiated.minor_version) < OLDEST_API {
+        let (major, minor) = OLDEST_API;
+        return Err(format!("its API is {negotiated}, and {major}.{minor} is the oldest that will do"));
+    }
+    let ours = rustix::system::uname();
+    if version.kernel_version.as_deref().is_some_and(|kernel| kernel != ours.release().to_string_lossy()) {
+        return Err("it runs on another machine or in a virtual one, where this machine's files cannot be \
+                    mounted; that is not supported by this version"
+            .to_owned());
+    }
+    let podman = version.components.iter().flatten().any(|part| part.name.contains("Podman"));
+    Ok((api, Version { engine: version.version.unwrap_or_default(), podman }))
+}
+
+fn unreachable(tried: &[(Endpoint, String)]) -> BackendError {
+    let mut message = "no Docker engine answers; tried:".to_owned();
+    for (endpoint, why) in tried {
+        // Writing into a string cannot fail.
+        let _ = write!(message, "\n  {} ({}): {why}", endpoint.address, endpoint.origin);
+    }
+    let denied = tried.iter().any(|(_, why)| why.contains("permission denied"));
+    let help = if denied {
+        "join the group that owns the socket (`sudo usermod -aG docker $USER`, then log in again), or run as root"
+    } else {
+        "start the engine (`sudo systemctl start docker`), or say where it listens with DOCKER_HOST"
+    };
+    BackendError { message, help: Some(help.to_owned()) }
+}
+
+/// Puts the helper where containers can mount it; once per version, safe with several at once.
+fn install_helper(state: &Path) -> io::Result<PathBuf> {
+    let digest = hex(&Sha256::digest(helper::EXECUTABLE));
+    let directory = state.join("helper");
+    let path = directory.join(&digest[..16]);
+    if fs::metadata(&path).is_ok_and(|found| found.len() == helper::EXECUTABLE.len() as u64) {
+        return Ok(path);
+    }
+    fs::create_dir_all(&directory)?;
+    let temporary = directory.join(format!(".{}", InstanceId::generate()));
+    let write = || {
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(&temporary)?;
+        file.write_all(helper::EXECUTABLE)?;
+        file.sync_all()?;
+        fs::rename(&temporary, &path)
+    };
+    write().inspect_err(|_| drop(fs::remove_file(&temporary)))?;
+    Ok(path)
+}
+
+impl Docker {
+    async fn open_run(&self, run: RunSpec, ledger: Arc<RunLedger>) -> Result<Arc<dyn Session>, BackendError> {
+        let failed = |message: String| BackendError { message, help: None };
+        let mut mount = None;
+        if let Some(tree) = &run.workspace {
+            let (workspace, volume) = convert::workspace(&self.instance, &run.run, tree);
+            mount = Some(workspace);
+            if let Some(request) = volume {
+                let name = convert::volume_name(&run.run);
+                ledger
+                    .intend(&[Object { kind: ObjectKind::Volume, name }])
+                    .map_err(|error| failed(error::with_causes(&error)))?;
+                let guard = Arc::clone(&self.creating).read_owned().await;
+                let api = self.api.clone();
+                let created = tokio::spawn(async move {
+                    let created = api.create_volume(request).await;
+                    drop(guard);
+                    created
+                });
+                let created = created.await.map_err(|error| failed(error.to_string()))?;
+                created.map_err(|error| {
+                    failed(format!("cannot create the workspace's volume: {}", error::words(&error)))
+                })?;
+            }
+        }
+        let common = Common {
+            instance: self.instance.clone(),
+            run: run.run,
+            helper: self.helper.display().to_string(),
+            workspace: mount,
+            gid: run.workspace_gid,
+            log_driver: self.log_driver,
+        };
+        Ok(Arc::new(DockerSession::new(self.api.clone(), common, ledger, run.lanes.into_keys())))
+    }
+
+    async fn labelled(&self) -> Result<Vec<FoundObject>, bollard::errors::Error> {
+        let ours = format!("{INSTANCE_LABEL}={}", self.instance);
+        let filters = std::collections::HashMap::from([("label".to_owned(), vec![ours])]);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let containers = self.api.list_containers(Some(options)).await?;
+        let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
+        let volumes = self.api.list_volumes(Some(options)).await?.volumes.unwrap_or_default();
+        let containers = containers.into_iter().filter_map(|container| {
+            let run = container.labels?.remove(RUN_LABEL)?;
+            let name = container.names?.first()?.trim_start_matches('/').to_owned();
+            Some(FoundObject { run: RunId::new(run), object: Object { kind: ObjectKind::Container, name } })
+        });
+        let volumes = volumes.into_iter().filter_map(|mut volume| {
+            let run = volume.labels.remove(RUN_LABEL)?;
+            let object = Object { kind: ObjectKind::Volume, name: volume.name };
+            Some(FoundObject { run: RunId::new(run), object })
+        });
+        Ok(containers.chain(volumes).collect())
+    }
+}
+
+impl Backend for Docker {
+    fn description(&self) -> String {
+        self.description.clone()
+    }
+
+    fn open(
+        &self,
+        run: RunSpec,
+        ledger: Arc<RunLedger>,
+    ) -> BoxFuture<'_, Result<Arc<dyn Session>, BackendError>> {
+        Box::pin(self.open_run(run, ledger))
+    }
+
+    fn objects(&self) -> BoxFuture<'_, Result<Vec<FoundObject>, BackendError>> {
+        Box::pin(async {
+            self.labelled().await.map_err(|error| BackendError { message: error::words(&error), help: None })
+        })
+    }
+
+    fn remove<'a>(&'a self, object: &'a Object) -> BoxFuture<'a, Result<(), BackendError>> {
+        Box::pin(async move {
+            let _created = self.creating.write().await;
+            let removed = match object.kind {
+                ObjectKind::Directory => removal::directory(self, Path::new(&object.name)).await,
+                _ => removal::remove(&self.api, object).await.map_err(|error| error::words(&error)),
+            };
+            removed.map_err(|why| BackendError {
+                message: format!("cannot remove {}: {why}", object.name),
+                help: None,
+            })
+        })
+    }
+}

@@ -1,0 +1,100 @@
+//! Taking away what was made, until it is gone.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bollard::errors::Error;
+use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, ListImagesOptions, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
+};
+use futures_util::StreamExt;
+
+use super::{Docker, convert, error};
+use crate::base::RunId;
+use crate::helper;
+use crate::ledger::{Object, ObjectKind};
+
+/// Where the directory above the one to remove is mounted.
+const PARENT: &str = "/windlass-parent";
+
+/// Removes an object of the engine; one that is gone already is a success.
+pub(super) async fn remove(docker: &bollard::Docker, object: &Object) -> Result<(), Error> {
+    let result = match object.kind {
+        ObjectKind::Container => {
+            // With the volumes that its image declares.
+            let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+            docker.remove_container(&object.name, Some(options)).await
+        }
+        ObjectKind::Volume => docker.remove_volume(&object.name, None::<RemoveVolumeOptions>).await,
+        ObjectKind::Network => docker.remove_network(&object.name).await,
+        ObjectKind::Directory => Ok(()),
+    };
+    match result {
+        Err(error) if error::is_not_found(&error) => Ok(()),
+        // Somebody, most likely an earlier call of ours, is removing it right now.
+        Err(error) if error::status(&error) == Some(409) && object.kind == ObjectKind::Container => {
+            wait_until_gone(docker, &object.name).await.then_some(()).ok_or(error)
+        }
+        other => other,
+    }
+}
+
+async fn wait_until_gone(docker: &bollard::Docker, container: &str) -> bool {
+    for _ in 0..50 {
+        match docker.inspect_container(container, None).await {
+            Err(error) if error::is_not_found(&error) => return true,
+            _ => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+    false
+}
+
+/// Removes a directory of this machine as root, for a user who may not remove what a step's root made:
+/// the helper does it, in a container of whatever image is there.
+pub(super) async fn directory(docker: &Docker, path: &Path) -> Result<(), String> {
+    let said = |error: Error| error::words(&error);
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err("it is no directory below another one".to_owned());
+    };
+    let images = docker.api.list_images(None::<ListImagesOptions>).await.map_err(said)?;
+    let image = images.into_iter().next().ok_or("there is no image to run the helper in")?.id;
+    let bind = |source: &Path, target: &str, read_only| Mount {
+        target: Some(target.to_owned()),
+        source: Some(source.display().to_string()),
+        typ: Some(MountType::BIND),
+        read_only: Some(read_only),
+        ..Mount::default()
+    };
+    let run = RunId::generate();
+    let body = ContainerCreateBody {
+        image: Some(image),
+        user: Some("0:0".to_owned()),
+        entrypoint: Some(vec![helper::PATH.to_owned()]),
+        cmd: Some(vec!["remove".to_owned(), format!("{PARENT}/{}", name.to_string_lossy())]),
+        working_dir: Some("/".to_owned()),
+        network_disabled: Some(true),
+        // A label is enough for it to be found, should it outlive us.
+        labels: Some(convert::labels(&docker.instance, &run)),
+        host_config: Some(HostConfig {
+            mounts: Some(vec![bind(&docker.helper, helper::PATH, true), bind(parent, PARENT, false)]),
+            network_mode: Some("none".to_owned()),
+            ..HostConfig::default()
+        }),
+        ..ContainerCreateBody::default()
+    };
+    let object = Object { kind: ObjectKind::Container, name: format!("windlass-{run}-remove") };
+    let options = CreateContainerOptionsBuilder::new().name(&object.name).build();
+    docker.api.create_container(Some(options), body).await.map_err(said)?;
+    let ran = async {
+        docker.api.start_container(&object.name, None).await?;
+        let mut wait = docker.api.wait_container(&object.name, None);
+        match wait.next().await {
+            Some(Err(error)) => Err(error),
+            _ => Ok(()),
+        }
+    };
+    let ran = ran.await.map_err(said);
+    remove(&docker.api, &object).await.map_err(said)?;
+    ran
+}

@@ -1,0 +1,314 @@
+//! One run on a Docker engine.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::models::ContainerCreateBody;
+use bollard::query_parameters::{
+    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, WaitContainerOptionsBuilder,
+};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::{OnceCell, OwnedMutexGuard, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::container::{Anchor, AttachInput, DRAIN, Handle, Shared, Supervisor, Tether, cut};
+use super::convert::{self, Common, Join};
+use super::image::{self, ImageFacts};
+use super::removal::remove;
+use super::{container, error};
+use crate::backend::{ContainerSpec, Progress, PullProgress, Session, StartError, Started};
+use crate::base::Reason;
+use crate::helper::protocol::Command;
+use crate::ledger::{Object, ObjectKind, RunLedger};
+
+/// How long removing everything may take.
+const CLOSE: Duration = Duration::from_secs(30);
+/// Pieces of output that wait for a slow consumer before the program is made to wait.
+const BACKLOG: usize = 16;
+
+/// One run on a Docker engine.
+pub(super) struct DockerSession {
+    shared: Arc<Inner>,
+    images: Mutex<HashMap<String, Arc<Looked>>>,
+    /// One lock per container name, held until the container is gone: a name may be used again.
+    names: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    lanes: BTreeMap<u32, Arc<Lane>>,
+    /// Dropped when the session is closed, which ends every container that still runs.
+    open: Mutex<Option<Anchor>>,
+}
+
+/// An image that is there, once it is; whoever asks after a failure tries again.
+type Looked = OnceCell<Arc<ImageFacts>>;
+
+/// What background tasks of a run need as well.
+struct Inner {
+    docker: Docker,
+    common: Common,
+    ledger: Arc<RunLedger>,
+    background: Mutex<JoinSet<()>>,
+}
+
+/// Steps that use one network namespace in turn: that of the first of them, whose helper stays after
+/// its program's end, so that it costs no container of its own.
+#[derive(Default)]
+struct Lane(Mutex<Option<Holder>>);
+
+/// The container whose namespace a lane uses.
+struct Holder {
+    name: String,
+    /// As long as this is held, the helper inside believes that we live.
+    _handle: Arc<Handle>,
+    anchor: Anchor,
+}
+
+impl DockerSession {
+    pub(super) fn new(
+        docker: Docker,
+        common: Common,
+        ledger: Arc<RunLedger>,
+        lanes: impl IntoIterator<Item = u32>,
+    ) -> Self {
+        let background = Mutex::new(JoinSet::new());
+        Self {
+            shared: Arc::new(Inner { docker, common, ledger, background }),
+            images: Mutex::default(),
+            names: Mutex::default(),
+            lanes: lanes.into_iter().map(|lane| (lane, Arc::default())).collect(),
+            open: Mutex::new(Some(Anchor::new(()))),
+        }
+    }
+
+    async fn facts(
+        &self,
+        reference: &str,
+        progress: &(dyn Fn(PullProgress) + Send + Sync),
+    ) -> Result<Arc<ImageFacts>, StartError> {
+        let cell = {
+            let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+            images.entry(reference.to_owned()).or_default().clone()
+        };
+        let ensure = || async { image::ensure(&self.shared.docker, reference, progress).await.map(Arc::new) };
+        cell.get_or_try_init(ensure).await.cloned()
+    }
+
+    /// Waits until a container of this name, if there was one, is gone.
+    async fn name(&self, name: &str) -> OwnedMutexGuard<()> {
+        let lock = {
+            let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(names.entry(name.to_owned()).or_default())
+        };
+        lock.lock_owned().await
+    }
+
+    fn lane(&self, spec: &ContainerSpec) -> Option<&Arc<Lane>> {
+        self.lanes.get(&spec.lane?)
+    }
+
+    async fn start_container(&self, spec: ContainerSpec) -> Result<Started, StartError> {
+        let facts = self.facts(&spec.image, &|_| {}).await?;
+        let inner = &self.shared;
+        let name = convert::container_name(&inner.common.run, &spec.step, spec.attempt);
+        let object = Object { kind: ObjectKind::Container, name: name.clone() };
+        let taken = self.name(&name).await;
+        let lane = self.lane(&spec).cloned();
+        let holder = lane.as_ref().and_then(|lane| lane.holder());
+        let join = holder.as_ref().map_or(Join::Own(spec.network), |(name, _)| Join::Container(name));
+        let body = convert::container(&inner.common, &spec, join);
+        let lingers = lane.is_some() && holder.is_none();
+        let go = Command::Go(Box::new(convert::go(&inner.common, &spec, &facts, lingers))).encode();
+
+        let attached = inner.start_to_the_end(object.clone(), body).await?;
+        let shared = Arc::new(Shared::default());
+        let handle = Arc::new(Handle::new(attached.input, go, Arc::clone(&shared)));
+        let lane = lane.filter(|_| lingers);
+        if let Some(lane) = &lane {
+            lane.hold(&name, Arc::clone(&handle));
+        }
+        let (to, from) = mpsc::channel::<Progress>(BACKLOG);
+        let supervisor = Supervisor {
+            docker: inner.docker.clone(),
+            name,
+            shared,
+            to,
+            resources: spec.resources,
+            timeout: spec.timeout,
+            grace: spec.grace,
+            session: self.open.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Anchor::subscribe),
+            joined: holder.map(|(_, tether)| tether),
+        };
+        let background = Arc::clone(inner);
+        let mut session = supervisor.session.clone();
+        inner.spawn(async move {
+            let _taken = taken;
+            let mut exit = attached.exit;
+            let told = supervisor.run(attached.output, &mut exit).await;
+            match lane {
+                Some(lane) if !told => lane.release(&object.name),
+                // It goes on as the lane's namespace.
+                Some(_) => tokio::select! {
+                    _ = exit.join_next() => {}
+                    () = cut(&mut session) => {}
+                },
+                None => {}
+            }
+            if told {
+                // It ends by itself, which costs the engine less than ending it.
+                let _ = timeout(DRAIN, exit.join_next()).await;
+            }
+            // A container that cannot be removed now stays in the ledger, and `close` tries again.
+            let _ = background.remove(&object).await;
+        });
+        let progress = futures_util::stream::unfold(from, |mut from| async move {
+            from.recv().await.map(|progress| (progress, from))
+        });
+        Ok(Started { control: handle, progress: progress.boxed() })
+    }
+}
+
+impl Lane {
+    fn lock(&self) -> MutexGuard<'_, Option<Holder>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The container to join, and the sign of its end.
+    fn holder(&self) -> Option<(String, Tether)> {
+        self.lock().as_ref().map(|holder| (holder.name.clone(), holder.anchor.subscribe()))
+    }
+
+    fn hold(&self, name: &str, handle: Arc<Handle>) {
+        *self.lock() = Some(Holder { name: name.to_owned(), _handle: handle, anchor: Anchor::new(()) });
+    }
+
+    /// The namespace is gone; the next step makes another.
+    fn release(&self, name: &str) {
+        self.lock().take_if(|holder| holder.name == name);
+    }
+}
+
+/// A container that runs, and our ends of its streams.
+struct Attached {
+    output: container::AttachOutput,
+    input: AttachInput,
+    /// Its task ends when the container has.
+    exit: JoinSet<()>,
+}
+
+impl Inner {
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.background.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+    }
+
+    /// Starts a container in a task of its own: a call that is dropped half-way takes effect all the
+    /// same, maybe after somebody has looked for what is to be removed.
+    async fn start_to_the_end(
+        self: &Arc<Self>,
+        object: Object,
+        body: ContainerCreateBody,
+    ) -> Result<Attached, StartError> {
+        let (tell, told) = oneshot::channel();
+        let inner = Arc::clone(self);
+        self.spawn(async move {
+            let started = inner.start_held(&object, body).await;
+            if let Err(Ok(_unwanted)) = tell.send(started) {
+                let _ = inner.remove(&object).await;
+            }
+        });
+        let lost =
+            |_| StartError { reason: Reason::RunnerLost, message: "the start was given up".to_owned() };
+        told.await.unwrap_or_else(|closed| Err(lost(closed)))
+    }
+
+    /// Creates, attaches to and starts a container, in this order, so that not a byte is missed.
+    async fn start_held(&self, object: &Object, body: ContainerCreateBody) -> Result<Attached, StartError> {
+        self.intend(object).await?;
+        match self.try_start(&object.name, body).await {
+            Ok(attached) => Ok(attached),
+            Err(error) => {
+                // What cannot be removed now stays in the ledger, and `close` tries again.
+                let _ = self.remove(object).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn try_start(&self, name: &str, body: ContainerCreateBody) -> Result<Attached, StartError> {
+        let said = |error: bollard::errors::Error| error::start(&error);
+        let options = CreateContainerOptionsBuilder::new().name(name).build();
+        self.docker.create_container(Some(options), body).await.map_err(said)?;
+        let options =
+            AttachContainerOptionsBuilder::new().stdin(true).stdout(true).stderr(true).stream(true).build();
+        let attached = self.docker.attach_container(name, Some(options)).await.map_err(said)?;
+        let options = WaitContainerOptionsBuilder::new().condition("next-exit").build();
+        let mut wait = self.docker.wait_container(name, Some(options)).boxed();
+        let mut exit = JoinSet::new();
+        // An exit code other than 0 is an error in bollard; whatever the answer, the container has ended.
+        exit.spawn(async move { drop(wait.next().await) });
+        self.docker.start_container(name, None).await.map_err(said)?;
+        Ok(Attached { output: attached.output, input: attached.input, exit })
+    }
+
+    async fn intend(&self, object: &Object) -> Result<(), StartError> {
+        let (ledger, object) = (Arc::clone(&self.ledger), object.clone());
+        let written = tokio::task::spawn_blocking(move || ledger.intend(&[object])).await;
+        written
+            .map_err(|error| error.to_string())
+            .and_then(|result| result.map_err(|error| error::with_causes(&error)))
+            .map_err(|message| StartError { reason: Reason::CouldNotStart, message })
+    }
+
+    async fn remove(&self, object: &Object) -> Result<(), bollard::errors::Error> {
+        remove(&self.docker, object).await?;
+        // A row that cannot be written costs one vain removal later.
+        let _ = self.ledger.gone(std::slice::from_ref(object));
+        Ok(())
+    }
+}
+
+impl Session for DockerSession {
+    fn image<'a>(
+        &'a self,
+        reference: &'a str,
+        progress: &'a (dyn Fn(PullProgress) + Send + Sync),
+    ) -> BoxFuture<'a, Result<(), StartError>> {
+        Box::pin(async move { self.facts(reference, progress).await.map(|_| ()) })
+    }
+
+    fn start(&self, spec: ContainerSpec) -> BoxFuture<'_, Result<Started, StartError>> {
+        Box::pin(self.start_container(spec))
+    }
+
+    fn close(&self) -> BoxFuture<'_, Vec<String>> {
+        Box::pin(async move {
+            let inner = &self.shared;
+            drop(self.open.lock().unwrap_or_else(PoisonError::into_inner).take());
+            for lane in self.lanes.values() {
+                drop(lane.lock().take());
+            }
+            let mut background =
+                std::mem::take(&mut *inner.background.lock().unwrap_or_else(PoisonError::into_inner));
+            let removed = async {
+                while background.join_next().await.is_some() {}
+                let mut left = Vec::new();
+                // In the order of removal: what is left of the containers, then volumes.
+                for object in inner.ledger.open_objects() {
+                    if object.kind == ObjectKind::Directory {
+                        continue;
+                    }
+                    if let Err(error) = inner.remove(&object).await {
+                        left.push(format!("{}: {}", object.name, error::words(&error)));
+                    }
+                }
+                left
+            };
+            timeout(CLOSE, removed).await.unwrap_or_else(|_| {
+                let open = inner.ledger.open_objects().into_iter();
+                let open = open.filter(|object| object.kind != ObjectKind::Directory);
+                open.map(|object| format!("{}: the engine did not answer in time", object.name)).collect()
+            })
+        })
+    }
+}
