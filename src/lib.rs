@@ -16,6 +16,7 @@
 pub mod backend;
 pub mod base;
 pub mod event;
+pub mod frontend;
 pub mod helper;
 pub mod image;
 pub mod ledger;

@@ -1,0 +1,144 @@
+//! Every code of the front end in one table: what it is called, and what a person needs to know
+//! who looks it up. `docs/diagnostics.md` is made from it.
+//!
+//! A code never changes its meaning, and a number is never used again.
+
+/// One code of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// The code as it is printed, such as `W0121`.
+    pub code: &'static str,
+    /// What is wrong, as a heading.
+    pub title: &'static str,
+    /// Why it is refused and what to do, in one paragraph.
+    pub explanation: &'static str,
+}
+
+impl Code {
+    /// Finds a code by its text.
+    pub fn find(code: &str) -> Option<&'static Code> {
+        ALL.iter().find(|known| known.code == code)
+    }
+}
+
+/// Writes the page of all codes.
+pub fn page() -> String {
+    let mut page = String::from(
+        "# Diagnostics\n\n\
+         What `windlass check` and `windlass run` say about a pipeline file. Every message carries one of\n\
+         these codes, the place it is about, and what to do. A code never changes its meaning.\n\
+         This page is written from `src/frontend/codes.rs`: `UPDATE=1 cargo test --test frontend`.\n",
+    );
+    for Code { code, title, explanation } in ALL {
+        page.extend(["\n## ", code, ": ", title, "\n\n", explanation, "\n"]);
+    }
+    page
+}
+
+macro_rules! codes {
+    ($($name:ident $code:literal $title:literal $explanation:literal;)*) => {
+        $(#[doc = $title] pub(crate) const $name: &str = $code;)*
+
+        /// Every code, in the order of the numbers.
+        pub const ALL: &[Code] =
+            &[$(Code { code: $code, title: $title, explanation: $explanation },)*];
+    };
+}
+
+codes! {
+    FILE_TOO_LARGE "W0101" "the file is too large"
+        "A pipeline file has at most 8 MiB, so that a wrong file is refused before it costs anything. Move data out of the pipeline into files of the repository.";
+    SYNTAX "W0102" "the file is not YAML"
+        "The text breaks a rule of YAML 1.2, so nothing after this place can be read and nothing else is reported. Common causes are a tab in the indentation, a missing bracket or colon, and text with `: ` or ` #` in it that needs quotes.";
+    FORBIDDEN_CHARACTER "W0103" "a character that no text file holds"
+        "NUL, escape and other control characters, and a byte order mark that is not at the very start, are not allowed in YAML. In a double-quoted string they can be written as an escape such as `\\x1b`.";
+    TOO_DEEP "W0104" "nested too deep"
+        "Lists and mappings nest at most 64 levels, counting what aliases repeat.";
+    TOO_MANY_NODES "W0105" "too much after following aliases"
+        "A file has at most 500,000 nodes and 64 MiB of text once every alias is replaced by what it repeats. Aliases of aliases multiply quickly; such a file is refused before it takes memory.";
+    DUPLICATE_KEY "W0106" "a key is given twice"
+        "YAML wants the keys of a mapping to be unique, and readers disagree about which of two wins. Remove one. A key that comes in by `<<` may be given again: the one that is written out wins.";
+    KEY_NOT_TEXT "W0107" "a key that is not text"
+        "Keys are words. YAML allows lists and mappings as keys; a pipeline has no use for them. Often a `?` or a bracket is in the wrong place.";
+    BAD_MERGE "W0108" "a merge of something that is not a mapping"
+        "`<<` adds the keys of another mapping, or of a list of mappings, to the one it stands in: `<<: *common`. It cannot merge text or a list of other things.";
+    TAG "W0109" "a tag"
+        "Tags such as `!!str` or `!reference` are not part of the language: what a value is follows from its key alone. Quote text that must stay text; write out what a tag of another tool would have fetched.";
+    SECOND_DOCUMENT "W0110" "more than one document"
+        "A pipeline is one YAML document. A `---` at the start of the file is fine; a second one begins a second document, which nobody would run.";
+    RECURSIVE_ALIAS "W0111" "an alias inside its own anchor"
+        "`&a [*a]` would never end.";
+    EMPTY_FILE "W0112" "the file is empty"
+        "There is nothing in the file but comments or white space. A pipeline has at least one stage with one step.";
+
+    UNKNOWN_KEY "W0121" "an unknown key"
+        "The key is not one of those that are known at this place; the message names the nearest one that is. Keys that begin with `x-` are free for your own use, for example to hold anchors.";
+    NOT_YET "W0122" "not known to this version yet"
+        "The language has this key or form, but this version of windlass cannot do what it asks for yet. It is refused rather than ignored, because a pipeline that silently leaves something out lies.";
+    MISSING_KEY "W0123" "a key is missing"
+        "Something cannot be without this key, such as a step without its `name`.";
+    WRONG_KIND "W0124" "the wrong kind of value"
+        "The key takes another kind of value than the one given: a list where text was given, for example. The message says which.";
+    NO_VALUE "W0125" "a key without a value"
+        "The key has no value, or one that YAML reads as null (`~`, `null`). Write the value, write `\"\"` for an empty text or `[]` for an empty list, quote the word if it is meant as text, or remove the key.";
+
+    BAD_NAME "W0131" "not a name"
+        "Names of pipelines, stages and steps begin with a small letter, go on with small letters, digits, `_` and `-`, and have at most 63 characters, so that they can stand in container names, file names and host names everywhere.";
+    BAD_DURATION "W0132" "not a duration"
+        "Durations are whole numbers with units, the largest first: `90s`, `20m`, `1h30m`, `250ms`. A bare number is refused, since nobody can know whether it means seconds or minutes. They are more than zero and at most 8760h.";
+    BAD_SIZE "W0133" "not a size"
+        "Sizes are whole numbers with a unit: `512Mi`, `1Gi` (powers of 1024) or `500M` (powers of 1000). A bare number is refused. They are more than zero.";
+    BAD_NUMBER "W0134" "not the number that is wanted"
+        "The key takes a number in a certain range: `cpus` a decimal such as `1.5`, `pids` a whole number above zero, `exit_codes` whole numbers from 1 to 255. Numbers are not quoted.";
+    BAD_WORD "W0135" "not one of the possible words"
+        "The key takes one word of a short list, which the message gives.";
+    BAD_USER "W0136" "not a user"
+        "`user` is a user id, or a user id and a group id: `1000` or `1000:1000`. Names are not accepted, since each image would read them differently.";
+    BAD_VARIABLE "W0137" "not the name of an environment variable"
+        "Names of environment variables consist of letters, digits and `_`, and do not begin with a digit; shells cannot read others.";
+    BAD_BOOLEAN "W0138" "not a boolean"
+        "Only `true` and `false` are booleans. `yes`, `no`, `on`, `off` and `True` are text in YAML 1.2 or read differently by different tools, and a quoted `\"true\"` is text.";
+    BAD_VERSION "W0139" "an unknown version of the language"
+        "`version` may be left out and is `1` otherwise; there is no other version.";
+    BAD_IMAGE "W0140" "not an image"
+        "`image` is a registry reference such as `rust:1.95` or `ghcr.io/owner/name@sha256:…`, or the word `host`. It holds no white space.";
+    NOTHING_TO_RUN "W0141" "nothing to run"
+        "`run`, `command` or `shell` is there but empty. Remove the key to run the image's own entry point.";
+    KEYS_CLASH "W0142" "keys that do not go together"
+        "`run` is a script and replaces the image's entry point, `command` does the same with a program, and `args` follow a program; so `run` stands without `command` and `args`. `shell` says what reads a script, so it needs `run`.";
+
+    STEP_TWICE "W0151" "two steps with one name"
+        "Step names are unique in the whole pipeline, so that `needs`, the log and the command line can name one without its stage.";
+    STAGE_TWICE "W0152" "two stages with one name"
+        "Stage names are unique, and `on_failure` and `finally` are taken by the parts of the pipeline that are called so.";
+    UNKNOWN_STEP "W0153" "`needs` names a step that is not there"
+        "`needs` names steps of the same pipeline. The message gives the nearest name.";
+    LATER_STEP "W0154" "`needs` names a step of a later stage"
+        "A step waits for steps of its own stage or of earlier ones; later stages start when it has ended, so both would wait for ever. The steps of `on_failure` and `finally` run after all stages, and only steps of the same list can wait for one.";
+    CYCLE "W0155" "steps wait for each other"
+        "Following `needs` from this step leads back to it, so none of the steps on the way could ever start.";
+    NO_IMAGE "W0156" "a step without an image"
+        "Every step says what it runs in: by its own `image`, or by `defaults: { image: … }` for all steps that have none.";
+    NO_STEPS "W0157" "nothing in it"
+        "A pipeline has at least one stage and a stage at least one step; `on_failure` and `finally` are left out when they have none.";
+    TOO_MUCH_ENVIRONMENT "W0158" "the environments are too large"
+        "The pipeline's and the stages' `env` and the `defaults` are given to every step; together, over all steps, they come to more than 64 MiB. Put large data into files of the repository.";
+    NEEDED_TWICE "W0159" "`needs` names a step twice"
+        "Once is enough; a second time is usually a name that should have been changed.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_rise() {
+        assert!(ALL.is_sorted_by(|one, next| one.code < next.code));
+    }
+
+    #[test]
+    fn a_code_is_found_by_its_text() {
+        assert_eq!(Code::find(UNKNOWN_KEY).map(|code| code.title), Some("an unknown key"));
+        assert_eq!(Code::find("W9999"), None);
+    }
+}

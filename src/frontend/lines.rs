@@ -1,0 +1,42 @@
+//! Where lines begin, so that a place among many is found without walking the text again.
+
+/// The lines of one text.
+pub(super) struct Lines<'s> {
+    text: &'s str,
+    starts: Vec<usize>,
+}
+
+impl<'s> Lines<'s> {
+    pub(super) fn new(text: &'s str) -> Self {
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        Self { text, starts: std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect() }
+    }
+
+    /// The number, from 1, of the line that holds a byte.
+    pub(super) fn number(&self, offset: usize) -> usize {
+        self.starts.partition_point(|start| *start <= offset)
+    }
+
+    /// A line by its number, and where it begins; without its line break.
+    pub(super) fn line(&self, number: usize) -> (usize, &'s str) {
+        let start = self.starts.get(number.saturating_sub(1)).copied().unwrap_or(self.text.len());
+        let end = self.starts.get(number).copied().unwrap_or(self.text.len());
+        (start, self.text[start..end].trim_end_matches(['\n', '\r']))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_found_by_offset() {
+        let lines = Lines::new("ab\r\n\ncd");
+        let numbers: Vec<_> = (0..8).map(|offset| lines.number(offset)).collect();
+        assert_eq!(numbers, [1, 1, 1, 1, 2, 3, 3, 3]);
+        assert_eq!(lines.line(1), (0, "ab"));
+        assert_eq!(lines.line(2), (4, ""));
+        assert_eq!(lines.line(3), (5, "cd"));
+        assert_eq!(lines.line(9), (7, ""));
+    }
+}

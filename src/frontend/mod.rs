@@ -1,0 +1,55 @@
+//! From a file to a plan: finds the file, parses it with positions, lowers it, and says everything
+//! that is wrong with it in one pass.
+//!
+//! Owns one folder a dialect (so far `native`), the YAML they share, the table of diagnostic codes
+//! and how diagnostics are shown. It never looks at the repository beyond the file it is given,
+//! never runs anything, and the plan it makes holds nothing of the dialect's syntax.
+
+pub mod codes;
+mod find;
+mod lines;
+mod native;
+mod render;
+mod yaml;
+
+pub use find::{FindError, find};
+pub use native::schema;
+pub use render::render;
+pub use yaml::MAX_FILE;
+
+use crate::base::{Diagnostic, Severity, SourceText};
+use crate::plan::Plan;
+
+/// What came of compiling a file.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The plan; none when a diagnostic is an error.
+    pub plan: Option<Plan>,
+    /// What is wrong, in the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Compiles a pipeline file; never panics, whatever the text.
+pub fn compile(source: &SourceText) -> Compiled {
+    let mut diagnostics = Vec::new();
+    let plan = yaml::load(&source.text, &mut diagnostics)
+        .and_then(|root| native::lower(source, &root, &mut diagnostics));
+    diagnostics.sort_by(|one, other| {
+        (one.span, one.code, &one.message).cmp(&(other.span, other.code, &other.message))
+    });
+    // What stands under an anchor is read once for each alias, and said once.
+    diagnostics.dedup();
+    let refused = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    Compiled { plan: plan.filter(|_| !refused), diagnostics }
+}
+
+/// Cuts a text of the user's short enough for a message.
+fn shorten(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let line = text.lines().next().unwrap_or_default();
+    match line.char_indices().nth(LONGEST) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None if line.len() < text.trim_end().len() => format!("{line}…"),
+        None => line.to_owned(),
+    }
+}

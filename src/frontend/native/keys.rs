@@ -1,0 +1,257 @@
+//! Every key of the language: one table a mapping. The reader refuses what is not in it, and the
+//! JSON Schema is written from it, so that the two cannot drift apart.
+
+/// A mapping of the language.
+pub(super) struct Table {
+    /// One word, for the schema.
+    pub(super) name: &'static str,
+    /// As it is called in a sentence.
+    pub(super) noun: &'static str,
+    pub(super) about: &'static str,
+    pub(super) keys: &'static [Key],
+    /// Pairs of keys that exclude each other.
+    pub(super) clashes: &'static [(&'static str, &'static str)],
+    /// Keys that mean nothing without another one.
+    pub(super) requires: &'static [(&'static str, &'static str)],
+}
+
+/// A key of a mapping.
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) about: &'static str,
+    pub(super) required: bool,
+    /// What other tools call it; not accepted, but understood in a mistake.
+    pub(super) also: &'static [&'static str],
+}
+
+/// What a key takes.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Version,
+    Name,
+    Boolean,
+    Duration,
+    Size,
+    Cpus,
+    Count,
+    User,
+    Image,
+    Environment,
+    Script,
+    Words,
+    Command,
+    Shell,
+    Choice(&'static [&'static str]),
+    Needs,
+    AllowFailure,
+    ExitCodes,
+    Mapping(&'static Table),
+    /// A list that is not empty.
+    List(&'static Table),
+    /// In the language, but nothing here can do it yet.
+    Later,
+}
+
+/// What `after` takes.
+pub(super) const AFTER: &[&str] = &["success", "failure", "always"];
+/// What `network` takes.
+pub(super) const NETWORK: &[&str] = &["none"];
+
+/// Every table, the outermost first.
+pub(super) static ALL: [&Table; 6] = [&PIPELINE, &DEFAULTS, &STAGE, &STEP, &RESOURCES, &ALLOW_FAILURE];
+
+pub(super) static PIPELINE: Table = Table {
+    name: "pipeline",
+    noun: "a pipeline",
+    about: "What a repository's CI does.",
+    keys: &[
+        key("version", Kind::Version, "Version of the language; 1 when left out."),
+        key("name", Kind::Name, "The pipeline's name, for people.").also(&["title"]),
+        key("timeout", Kind::Duration, "Time limit of the whole run; 6h when left out."),
+        key("env", Kind::Environment, "Environment of all steps.").also(&["variables", "environment"]),
+        key("defaults", Kind::Mapping(&DEFAULTS), "What steps take that do not say otherwise.")
+            .also(&["default"]),
+        key("stages", Kind::List(&STAGE), "Groups of steps, one after another.")
+            .required()
+            .also(&["jobs", "steps", "pipeline", "workflow", "tasks"]),
+        key("on_failure", Kind::List(&STEP), "Steps that run when the run failed."),
+        key("finally", Kind::List(&STEP), "Steps that always run at the end, within 5 minutes.").also(&[
+            "always",
+            "after_all",
+            "cleanup",
+        ]),
+        later("inputs"),
+        later("environments"),
+        later("secrets"),
+        later("services"),
+        later("templates"),
+        later("include"),
+    ],
+    clashes: &[],
+    requires: &[],
+};
+
+pub(super) static DEFAULTS: Table = Table {
+    name: "defaults",
+    noun: "`defaults`",
+    about: "What steps take that do not say otherwise.",
+    keys: &[
+        key("image", Kind::Image, "Image of steps without one."),
+        key("shell", Kind::Shell, "What reads the scripts of steps without a shell."),
+        key("user", Kind::User, "User of steps without one."),
+        key("timeout", Kind::Duration, "Time limit of steps without one; 1h when left out."),
+        key("resources", Kind::Mapping(&RESOURCES), "Limits of steps, each where the step has none."),
+        later("retry"),
+    ],
+    clashes: &[],
+    requires: &[],
+};
+
+pub(super) static STAGE: Table = Table {
+    name: "stage",
+    noun: "a stage",
+    about: "A named group of steps that run at the same time.",
+    keys: &[
+        key("name", Kind::Name, "Its name, unique among the stages.").required(),
+        key("after", Kind::Choice(AFTER), "Runs after success of all earlier stages, failure, or always."),
+        key("fail_fast", Kind::Boolean, "Whether the first failed step cancels the others; true."),
+        key("env", Kind::Environment, "Environment of its steps.").also(&["variables", "environment"]),
+        key("steps", Kind::List(&STEP), "Its steps.").required().also(&["jobs", "tasks"]),
+        later("when"),
+        later("environments"),
+        later("services"),
+    ],
+    clashes: &[],
+    requires: &[],
+};
+
+pub(super) static STEP: Table = Table {
+    name: "step",
+    noun: "a step",
+    about: "One container that runs one script or command.",
+    keys: &[
+        key("name", Kind::Name, "Its name, unique in the pipeline.").required(),
+        key("image", Kind::Image, "What it runs in: a registry reference, or `host`.").also(&["container"]),
+        key("run", Kind::Script, "A script, or a list of its lines; stops at the first error.")
+            .also(&["script", "commands", "bash", "sh"]),
+        key("shell", Kind::Shell, "What reads `run`: `sh`, `bash`, or a program and its arguments."),
+        key("command", Kind::Command, "A program and its arguments, instead of the image's entry point.")
+            .also(&["entrypoint", "cmd", "exec"]),
+        key("args", Kind::Words, "Arguments of `command` or of the image's entry point.")
+            .also(&["arguments"]),
+        key("env", Kind::Environment, "Its environment.").also(&["variables", "environment"]),
+        key("user", Kind::User, "User id, or user and group id, instead of the image's user.")
+            .also(&["run_as"]),
+        key("timeout", Kind::Duration, "Time limit of an attempt; 1h when left out.")
+            .also(&["timeout-minutes"]),
+        key("resources", Kind::Mapping(&RESOURCES), "Its limits.").also(&["limits"]),
+        key("network", Kind::Choice(NETWORK), "`none`: no network but its own loopback.")
+            .also(&["network_mode"]),
+        key("needs", Kind::Needs, "Steps it waits for instead of all earlier stages.").also(&[
+            "depends_on",
+            "dependencies",
+            "requires",
+        ]),
+        key("after", Kind::Choice(AFTER), "Runs after success of what it waits for, failure, or always."),
+        key("allow_failure", Kind::AllowFailure, "Whether its failure does not count, or which does not.")
+            .also(&["continue-on-error", "ignore_errors", "optional"]),
+        later("when"),
+        later("environments"),
+        later("matrix"),
+        later("secrets"),
+        later("services"),
+        later("retry"),
+        later("outputs"),
+        later("artifacts"),
+        later("artifacts_from"),
+        later("caches"),
+        later("cache"),
+        later("reports"),
+        later("gate"),
+        later("substitute"),
+        later("template"),
+        later("with"),
+        later("build"),
+        later("wait_for"),
+    ],
+    clashes: &[("run", "command"), ("run", "args")],
+    requires: &[("shell", "run")],
+};
+
+pub(super) static RESOURCES: Table = Table {
+    name: "resources",
+    noun: "`resources`",
+    about: "Limits of a step.",
+    keys: &[
+        key("memory", Kind::Size, "Memory and swap together.").also(&["mem"]),
+        key("cpus", Kind::Cpus, "Processor time, in cores.").also(&["cores"]),
+        key("pids", Kind::Count, "Processes and threads; 4096 when left out.").also(&["processes"]),
+    ],
+    clashes: &[],
+    requires: &[],
+};
+
+pub(super) static ALLOW_FAILURE: Table = Table {
+    name: "allow_failure",
+    noun: "`allow_failure`",
+    about: "Which failures do not count.",
+    keys: &[key("exit_codes", Kind::ExitCodes, "Exit codes that do not count.").required()],
+    clashes: &[],
+    requires: &[],
+};
+
+impl Table {
+    /// The key of this name.
+    pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}
+
+impl Key {
+    const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    const fn also(mut self, names: &'static [&'static str]) -> Self {
+        self.also = names;
+        self
+    }
+
+    pub(super) fn is_later(&self) -> bool {
+        matches!(self.kind, Kind::Later)
+    }
+}
+
+const fn key(name: &'static str, kind: Kind, about: &'static str) -> Key {
+    Key { name, kind, about, required: false, also: &[] }
+}
+
+const fn later(name: &'static str) -> Key {
+    key(name, Kind::Later, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a YAML 1.1 reader takes for a boolean, null or a merge instead of a key.
+    #[test]
+    fn no_key_means_something_else_to_a_yaml_1_1_reader() {
+        let special = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "~", "<<", "="];
+        for key in ALL.iter().flat_map(|table| table.keys) {
+            assert!(!special.contains(&key.name.to_lowercase().as_str()), "{}", key.name);
+            assert!(key.name.starts_with(|first: char| first.is_ascii_lowercase()), "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn rules_between_keys_name_keys_of_the_table() {
+        for table in ALL {
+            for (one, other) in table.clashes.iter().chain(table.requires) {
+                assert!(table.key(one).is_some() && table.key(other).is_some(), "{one}, {other}");
+            }
+        }
+    }
+}

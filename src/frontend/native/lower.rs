@@ -1,0 +1,222 @@
+//! Lowers a pipeline: its stages, and what they hand to their steps.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use super::graph::Declared;
+use super::keys;
+use super::read::{Field, Fields, Reader};
+use super::step::{Defaults, Place, WORKSPACE};
+use super::values::is_plain;
+use crate::base::{Diagnostic, SourceText, StageId};
+use crate::frontend::codes;
+use crate::frontend::lines::Lines;
+use crate::frontend::yaml::{Node, Value};
+use crate::plan::{self, After, OnStepFailure, Plan, Sharing, Stage, Step, Text, Volume};
+
+const RUN_TIMEOUT: Duration = Duration::from_hours(6);
+const FINALLY_TIMEOUT: Duration = Duration::from_mins(5);
+const ON_FAILURE: &str = "on_failure";
+const FINALLY: &str = "finally";
+/// How much text all steps together may take over from the pipeline and their stages.
+const MAX_INHERITED: usize = 64 << 20;
+
+/// Lowers a document to a plan, adding what is wrong with it to `found`. The plan is only good
+/// when nothing was added.
+pub(in crate::frontend) fn lower(
+    source: &SourceText,
+    root: &Node<'_>,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Plan> {
+    if !matches!(root.value, Value::Map(_)) {
+        let message = format!("a pipeline is a mapping, not {}", root.kind());
+        let help = "it begins with `stages:`";
+        found.push(Diagnostic::error(codes::WRONG_KIND, root.span, message).with_help(help));
+        return None;
+    }
+    let lines = Lines::new(&source.text);
+    let mut reader = Reader::new(found);
+    let fields = reader.fields(&keys::PIPELINE, Field::new("pipeline", root));
+    if let Some(field) = fields.get("version") {
+        reader.version(field);
+    }
+    let defaults = reader.defaults(fields.get("defaults"));
+    let mut env = BTreeMap::new();
+    if let Some(field) = fields.get("env") {
+        reader.environment(field, &mut env);
+    }
+    let mut lowering = Lowering {
+        reader,
+        lines: &lines,
+        defaults,
+        env,
+        inherited: 0,
+        stage_lines: HashMap::new(),
+        declared: Vec::new(),
+    };
+    Some(lowering.pipeline(source, &fields))
+}
+
+struct Lowering<'n, 'd, 'l> {
+    reader: Reader<'d>,
+    lines: &'l Lines<'l>,
+    defaults: Defaults,
+    env: BTreeMap<String, Text>,
+    /// Bytes that steps took over so far.
+    inherited: usize,
+    stage_lines: HashMap<&'n str, usize>,
+    declared: Vec<Declared<'n>>,
+}
+
+impl<'n> Lowering<'n, '_, '_> {
+    fn pipeline<'s>(&mut self, source: &SourceText, fields: &Fields<'n, 's>) -> Plan {
+        let name = fields.get("name").and_then(|field| self.reader.name(field));
+        let timeout = fields.get("timeout").and_then(|field| self.reader.duration(field));
+        let stages = self.stages(fields);
+        let on_failure = fields.get(ON_FAILURE).map(|field| {
+            let steps = self.apart(field, ON_FAILURE, stages.len());
+            stage(ON_FAILURE, After::Failure, OnStepFailure::GoOn, None, steps)
+        });
+        let finally = fields.get(FINALLY).map(|field| {
+            let steps = self.apart(field, FINALLY, stages.len() + 1);
+            stage(FINALLY, After::Always, OnStepFailure::GoOn, Some(FINALLY_TIMEOUT), steps)
+        });
+        self.reader.graph(&self.declared, self.lines);
+        let workspace = Volume::Capture { sharing: Sharing::Shared };
+        Plan {
+            version: plan::VERSION,
+            name: name.unwrap_or("pipeline").to_owned(),
+            dialect: "native".to_owned(),
+            file: Some(source.name.to_string()),
+            timeout: timeout.unwrap_or(RUN_TIMEOUT),
+            volumes: BTreeMap::from([(WORKSPACE.to_owned(), workspace)]),
+            scopes: BTreeMap::new(),
+            stages,
+            on_failure,
+            finally,
+        }
+    }
+
+    fn stages<'s>(&mut self, fields: &Fields<'n, 's>) -> Vec<Stage> {
+        let Some(field) = fields.get("stages") else { return Vec::new() };
+        let items = self.list(field, "a list of stages", "a pipeline has at least one stage");
+        items.into_iter().enumerate().map(|(index, item)| self.stage(item, index)).collect()
+    }
+
+    fn stage<'s>(&mut self, field: Field<'n, 's>, index: usize) -> Stage {
+        let fields = self.reader.fields(&keys::STAGE, field);
+        let name = fields.get("name").and_then(|field| self.stage_name(field));
+        let after = fields.get("after").and_then(|field| self.reader.after(field));
+        let fail_fast = fields.get("fail_fast").and_then(|field| self.reader.boolean(field));
+        let steps = fields
+            .get("steps")
+            .map(|field| self.list(field, "a list of steps", "a stage has at least one step"))
+            .unwrap_or_default();
+        let mut env = BTreeMap::new();
+        let room = self.take_over(field, size(&self.env));
+        if room {
+            env.clone_from(&self.env);
+        }
+        if let Some(field) = fields.get("env") {
+            self.reader.environment(field, &mut env);
+        }
+        let steps = self.steps(field, &steps, index, None, &env);
+        let on_failure = match fail_fast {
+            Some(false) => OnStepFailure::GoOn,
+            Some(true) | None => OnStepFailure::CancelSiblings,
+        };
+        stage(name.unwrap_or_default(), after.unwrap_or_default(), on_failure, None, steps)
+    }
+
+    fn stage_name<'s>(&mut self, field: Field<'n, 's>) -> Option<&'n str> {
+        let name = self.reader.name(field)?;
+        let line = self.lines.number(field.node.span.start);
+        let help = if matches!(name, ON_FAILURE | FINALLY) {
+            format!("`{name}` is a part of every pipeline; choose another name")
+        } else if let Some(first) = self.stage_lines.insert(name, line) {
+            format!("the first is in line {first}; rename one")
+        } else {
+            return Some(name);
+        };
+        let message = format!("there is another stage `{name}`");
+        self.reader.error(codes::STAGE_TWICE, field.node.span, message, help);
+        None
+    }
+
+    /// The steps of `on_failure` or `finally`.
+    fn apart<'s>(&mut self, field: Field<'n, 's>, part: &'static str, index: usize) -> Vec<Step> {
+        let help = format!("`{part}` is left out when there is nothing to do");
+        let steps = self.list(field, "a list of steps", &help);
+        let env = std::mem::take(&mut self.env);
+        let steps = self.steps(field, &steps, index, Some(part), &env);
+        self.env = env;
+        steps
+    }
+
+    fn steps<'s>(
+        &mut self,
+        list: Field<'n, 's>,
+        steps: &[Field<'n, 's>],
+        stage: usize,
+        apart: Option<&'static str>,
+        env: &BTreeMap<String, Text>,
+    ) -> Vec<Step> {
+        let taken = size(env) + self.defaults.size();
+        if !self.take_over(list, taken.saturating_mul(steps.len())) {
+            return Vec::new();
+        }
+        let place = Place { stage, apart, defaults: &self.defaults, env, lines: self.lines };
+        steps.iter().map(|step| self.reader.step(*step, &place, &mut self.declared)).collect()
+    }
+
+    /// A list of mappings that is not empty.
+    fn list<'s>(&mut self, field: Field<'n, 's>, wanted: &str, help: &str) -> Vec<Field<'n, 's>> {
+        let items: Vec<_> = self.reader.items(field, wanted, help).collect();
+        if items.is_empty() && matches!(field.node.value, Value::List(_)) {
+            let message = format!("`{}` is empty", field.key);
+            self.reader.error(codes::NO_STEPS, field.node.span, message, help);
+        }
+        items
+    }
+
+    /// Counts text that is copied to steps; false, and said once, when it is too much: a small file
+    /// must not become a huge plan.
+    fn take_over(&mut self, field: Field<'_, '_>, bytes: usize) -> bool {
+        let before = self.inherited;
+        self.inherited = before.saturating_add(bytes);
+        if before <= MAX_INHERITED && self.inherited > MAX_INHERITED {
+            let message = "the steps up to here take over more than 64 MiB of `env` and `defaults`";
+            let help = "put large data into files of the repository";
+            self.reader.error(codes::TOO_MUCH_ENVIRONMENT, field.node.span, message, help);
+        }
+        self.inherited <= MAX_INHERITED
+    }
+}
+
+impl Reader<'_> {
+    fn version(&mut self, field: Field<'_, '_>) {
+        if let Some(text) = self.verbatim(field, "`1`")
+            && (text != "1" || !is_plain(field))
+        {
+            let message = format!("`{}` is not a version of the language", crate::frontend::shorten(text));
+            let help = "write `version: 1`, or leave it out; your own version goes into `x-version`";
+            self.error(codes::BAD_VERSION, field.node.span, message, help);
+        }
+    }
+}
+
+fn stage(
+    id: &str,
+    after: After,
+    on_step_failure: OnStepFailure,
+    timeout: Option<Duration>,
+    steps: Vec<Step>,
+) -> Stage {
+    Stage { id: StageId::new(id), after, on_step_failure, timeout, steps, late: Vec::new() }
+}
+
+/// What an environment costs whoever takes it over.
+fn size(env: &BTreeMap<String, Text>) -> usize {
+    let text = |value: &Text| value.known().map_or(0, str::len);
+    env.iter().map(|(name, value)| name.len() + text(value) + size_of::<(String, Text)>()).sum()
+}

@@ -1,0 +1,16 @@
+//! The native dialect, `windlass.yml`, as `docs/diagnostics.md` and the JSON Schema describe it.
+//!
+//! Owns the tables of keys, of which the reader and the schema are two views, and the lowering to
+//! a plan. It never guesses: what it does not know it refuses.
+
+mod graph;
+mod keys;
+mod lower;
+mod program;
+mod read;
+mod schema;
+mod step;
+mod values;
+
+pub(super) use lower::lower;
+pub use schema::schema;

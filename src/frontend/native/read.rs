@@ -1,0 +1,218 @@
+//! Reads mappings by their tables: says which keys are unknown, missing, not built yet or at odds,
+//! and goes on, so that one pass finds everything.
+
+use std::rc::Rc;
+
+use super::keys::{self, Key, Kind, Table};
+use crate::base::{Diagnostic, Span};
+use crate::frontend::yaml::{Entry, Node, Value};
+use crate::frontend::{codes, shorten};
+
+/// How many names are compared for suggestions in one file, so that a file of mistakes costs no
+/// more than a good one.
+const GUESSES: usize = 1_000_000;
+
+/// Collects what is wrong while values are read.
+pub(super) struct Reader<'d> {
+    found: &'d mut Vec<Diagnostic>,
+    guesses: usize,
+}
+
+/// The entries of a mapping, by the keys of its table.
+pub(super) struct Fields<'n, 's> {
+    entries: &'n [Entry<'s>],
+    pub(super) span: Span,
+    /// Keys that are there, but misspelt: that they are missing is not a second mistake.
+    misspelt: Vec<&'static str>,
+}
+
+/// A value, with the key that its messages name.
+#[derive(Clone, Copy)]
+pub(super) struct Field<'n, 's> {
+    pub(super) key: &'static str,
+    pub(super) node: &'n Node<'s>,
+    /// It is one of the items of the key's list.
+    item: bool,
+}
+
+impl<'n, 's> Fields<'n, 's> {
+    pub(super) fn get(&self, key: &'static str) -> Option<Field<'n, 's>> {
+        let entry = self.entries.iter().find(|entry| entry.key() == key)?;
+        Some(Field { key, node: &entry.value, item: false })
+    }
+
+    /// Whether nothing was written that may have been meant as this key.
+    pub(super) fn lacks(&self, key: &str) -> bool {
+        !self.entries.iter().any(|entry| entry.key() == key) && !self.misspelt.contains(&key)
+    }
+}
+
+impl<'n, 's> Field<'n, 's> {
+    pub(super) fn new(key: &'static str, node: &'n Node<'s>) -> Self {
+        Self { key, node, item: false }
+    }
+
+    /// As the subject of a sentence.
+    fn subject(&self) -> String {
+        if self.item { format!("an item of `{}`", self.key) } else { format!("`{}`", self.key) }
+    }
+}
+
+impl<'d> Reader<'d> {
+    pub(super) fn new(found: &'d mut Vec<Diagnostic>) -> Self {
+        Self { found, guesses: GUESSES }
+    }
+
+    pub(super) fn error(
+        &mut self,
+        code: &'static str,
+        span: Span,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.found.push(Diagnostic::error(code, span, message).with_help(help));
+    }
+
+    /// Says that a value is not of the kind its key takes.
+    pub(super) fn wrong_kind(&mut self, field: Field<'_, '_>, wanted: &str, help: impl Into<String>) {
+        let (subject, span) = (field.subject(), field.node.span);
+        if field.node.is_null() {
+            self.error(codes::NO_VALUE, span, format!("{subject} has no value; it takes {wanted}"), help);
+        } else {
+            let message = format!("{subject} takes {wanted}, not {}", field.node.kind());
+            self.error(codes::WRONG_KIND, span, message, help);
+        }
+    }
+
+    /// Reads a mapping. What is not one is reported, and read as if it were empty and complete.
+    pub(super) fn fields<'n, 's>(&mut self, table: &'static Table, field: Field<'n, 's>) -> Fields<'n, 's> {
+        let span = field.node.span;
+        let Value::Map(entries) = &field.node.value else {
+            let keys = known(table).map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", ");
+            self.wrong_kind(field, "a mapping", format!("the keys of {} are {keys}", table.noun));
+            // Nothing is missing in what is something else altogether.
+            let misspelt = table.keys.iter().map(|key| key.name).collect();
+            return Fields { entries: &[], span, misspelt };
+        };
+        let mut misspelt = Vec::new();
+        for entry in entries {
+            match table.key(entry.key()) {
+                Some(key) if key.is_later() => self.later(entry, table),
+                Some(_) => {}
+                None if entry.key().starts_with("x-") => {}
+                None => misspelt.extend(self.unknown(entry, table)),
+            }
+        }
+        let fields = Fields { entries, span, misspelt };
+        for key in table.keys.iter().filter(|key| key.required && fields.lacks(key.name)) {
+            let help = format!("add `{}`. {}", key.name, key.about);
+            let code = if matches!(key.kind, Kind::List(_)) { codes::NO_STEPS } else { codes::MISSING_KEY };
+            self.error(code, span, format!("{} has no `{}`", table.noun, key.name), help);
+        }
+        self.relations(table, &fields);
+        fields
+    }
+
+    fn relations(&mut self, table: &Table, fields: &Fields<'_, '_>) {
+        let span = |key: &str| fields.entries.iter().find(|entry| entry.key() == key).map(Entry::key_span);
+        for (one, other) in table.clashes {
+            if let (Some(_), Some(at)) = (span(one), span(other)) {
+                let help = format!("keep one of them; `{one}` replaces the image's entry point by a script");
+                self.error(codes::KEYS_CLASH, at, format!("`{one}` and `{other}` exclude each other"), help);
+            }
+        }
+        for (one, other) in table.requires {
+            if let Some(at) = span(one)
+                && fields.lacks(other)
+            {
+                let help = format!("add `{other}`, or remove `{one}`");
+                self.error(
+                    codes::KEYS_CLASH,
+                    at,
+                    format!("`{one}` is for `{other}`, which is not here"),
+                    help,
+                );
+            }
+        }
+    }
+
+    fn later(&mut self, entry: &Entry<'_>, table: &Table) {
+        let message = format!("`{}` of {} is not known to this version yet", entry.key(), table.noun);
+        self.error(
+            codes::NOT_YET,
+            entry.key_span(),
+            message,
+            "remove it, or use a later version of windlass",
+        );
+    }
+
+    /// Refuses a key; returns the one that was probably meant.
+    fn unknown(&mut self, entry: &Entry<'_>, table: &Table) -> Option<&'static str> {
+        let name = entry.key();
+        let message = format!("`{}` is not a key of {}", shorten(name), table.noun);
+        let keys = || known(table).map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", ");
+        let meant = known(table).find(|key| key.also.contains(&name));
+        let near = self.nearest(name, known(table).map(|key| key.name));
+        let homes: Vec<_> = (keys::ALL.iter())
+            .filter(|other| known(other).any(|key| key.name == name))
+            .map(|other| other.noun)
+            .collect();
+        let help = match (meant, near) {
+            (Some(key), _) => format!("it is called `{}` here. {}", key.name, key.about),
+            (None, Some((key, true))) => format!("did you mean `{key}`?"),
+            (None, _) if !homes.is_empty() => {
+                format!("it is a key of {}; the keys of {} are {}", homes.join(" and "), table.noun, keys())
+            }
+            (None, Some((key, false))) => {
+                format!("the nearest is `{key}`; the keys of {} are {}", table.noun, keys())
+            }
+            (None, None) => format!("the keys of {} are {}", table.noun, keys()),
+        };
+        self.error(codes::UNKNOWN_KEY, entry.key_span(), message, help);
+        meant.map(|key| key.name).or(near.filter(|(_, like)| *like).map(|(name, _)| name))
+    }
+
+    /// The name most like another one, and whether it is so like it that it was meant.
+    pub(super) fn nearest<'a>(
+        &mut self,
+        name: &str,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Option<(&'a str, bool)> {
+        const LONGEST: usize = 80;
+        if name.len() > LONGEST {
+            return None;
+        }
+        let allowed = names.take_while(|_| {
+            self.guesses = self.guesses.saturating_sub(1);
+            self.guesses > 0
+        });
+        let plain = |text: &str| text.replace('-', "_").to_lowercase();
+        let wanted = plain(name);
+        let (distance, best) = allowed
+            .map(|other| (strsim::osa_distance(&wanted, &plain(other)), other))
+            .min_by_key(|(distance, _)| *distance)?;
+        Some((best, distance <= name.len().min(best.len()).div_ceil(3)))
+    }
+
+    /// Reads a list; what is not one is reported and read as empty.
+    pub(super) fn items<'n, 's>(
+        &mut self,
+        field: Field<'n, 's>,
+        wanted: &str,
+        help: &str,
+    ) -> impl Iterator<Item = Field<'n, 's>> + use<'n, 's> {
+        let items: &'n [Rc<Node<'s>>] = match &field.node.value {
+            Value::List(items) => items,
+            Value::Scalar { .. } | Value::Map(_) => {
+                self.wrong_kind(field, wanted, help);
+                &[]
+            }
+        };
+        let key = field.key;
+        items.iter().map(move |node| Field { key, node, item: true })
+    }
+}
+
+fn known(table: &Table) -> impl Iterator<Item = &'static Key> {
+    table.keys.iter().filter(|key| !key.is_later())
+}

@@ -1,0 +1,107 @@
+//! The JSON Schema (draft 2020-12) of the language, written from the tables of keys.
+
+use serde_json::{Map, Value, json};
+
+use super::keys::{self, Key, Kind, Table};
+
+/// Where text is wanted, a plain scalar keeps its spelling, whatever it looks like.
+const TEXT: [&str; 3] = ["string", "number", "boolean"];
+
+/// The JSON Schema of `windlass.yml`.
+pub fn schema() -> Value {
+    let definitions: Map<String, Value> =
+        keys::ALL.iter().map(|table| (table.name.to_owned(), mapping(table))).collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "windlass.yml",
+        "$ref": reference(&keys::PIPELINE),
+        "$defs": definitions,
+    })
+}
+
+fn mapping(table: &Table) -> Value {
+    let known: Vec<&Key> = table.keys.iter().filter(|key| !key.is_later()).collect();
+    let properties: Map<String, Value> =
+        known.iter().map(|key| (key.name.to_owned(), described(key))).collect();
+    let required: Vec<_> = known.iter().filter(|key| key.required).map(|key| key.name).collect();
+    let mut schema = json!({
+        "type": "object",
+        "description": table.about,
+        "properties": properties,
+        "patternProperties": { "^x-": {} },
+        "additionalProperties": false,
+        "required": required,
+    });
+    if !table.clashes.is_empty() {
+        schema["not"] = json!({
+            "anyOf": table.clashes.iter().map(|(one, other)| json!({ "required": [one, other] })).collect::<Vec<_>>(),
+        });
+    }
+    if !table.requires.is_empty() {
+        let needs = table.requires.iter().map(|(one, other)| ((*one).to_owned(), json!([other])));
+        schema["dependentRequired"] = needs.collect::<Map<_, _>>().into();
+    }
+    schema
+}
+
+fn described(key: &Key) -> Value {
+    let mut schema = value(key.kind);
+    schema["description"] = key.about.into();
+    schema
+}
+
+fn value(kind: Kind) -> Value {
+    match kind {
+        Kind::Version => json!({ "const": 1 }),
+        // A plain `true` is the name `true`: where text is wanted a scalar keeps its spelling.
+        Kind::Name => json!({ "type": ["string", "boolean"], "pattern": "^[a-z][a-z0-9_-]{0,62}$" }),
+        Kind::Boolean => json!({ "type": "boolean" }),
+        Kind::Duration => json!({
+            "type": "string",
+            "pattern": "^(?=.*[1-9])([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$",
+        }),
+        Kind::Size => json!({ "type": "string", "pattern": "^0*[1-9][0-9]*([KMG]i?)$" }),
+        Kind::Cpus => json!({ "type": "number", "exclusiveMinimum": 0, "multipleOf": 0.001 }),
+        Kind::Count => json!({ "type": "integer", "minimum": 1, "maximum": 4_194_304 }),
+        Kind::User => json!({ "type": ["string", "integer"], "pattern": "^[0-9]+(:[0-9]+)?$", "minimum": 0 }),
+        Kind::Image => json!({ "type": TEXT, "pattern": "^\\S+$" }),
+        Kind::Environment => json!({
+            "type": "object",
+            "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
+            "additionalProperties": text(),
+        }),
+        Kind::Script => json!({ "anyOf": [script(), list(text(), 1)] }),
+        Kind::Words => list(text(), 0),
+        Kind::Command => list(text(), 1),
+        Kind::Shell => json!({ "anyOf": [{ "enum": ["sh", "bash"] }, list(text(), 1)] }),
+        Kind::Choice(words) => json!({ "enum": words }),
+        Kind::Needs => {
+            let mut needs = list(value(Kind::Name), 0);
+            needs["uniqueItems"] = true.into();
+            needs
+        }
+        Kind::AllowFailure => {
+            json!({ "anyOf": [{ "type": "boolean" }, { "$ref": reference(&keys::ALLOW_FAILURE) }] })
+        }
+        Kind::ExitCodes => list(json!({ "type": "integer", "minimum": 1, "maximum": 255 }), 1),
+        Kind::Mapping(table) => json!({ "$ref": reference(table) }),
+        Kind::List(table) => list(json!({ "$ref": reference(table) }), 1),
+        Kind::Later => json!(false),
+    }
+}
+
+fn text() -> Value {
+    json!({ "type": TEXT })
+}
+
+fn script() -> Value {
+    json!({ "type": TEXT, "pattern": "\\S" })
+}
+
+fn list(items: Value, least: usize) -> Value {
+    json!({ "type": "array", "items": items, "minItems": least })
+}
+
+fn reference(table: &Table) -> String {
+    format!("#/$defs/{}", table.name)
+}

@@ -1,0 +1,268 @@
+//! Lowers one step.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::graph::Declared;
+use super::keys;
+use super::program::default_shell;
+use super::read::{Field, Fields, Reader};
+use crate::base::{Span, StepId};
+use crate::frontend::lines::Lines;
+use crate::frontend::yaml::Value;
+use crate::frontend::{codes, shorten};
+use crate::plan::{
+    After, AllowFailure, Condition, Image, Mount, Needs, Network, Resources, Retry, Step, Text,
+};
+
+/// The name of the volume that every native step mounts.
+pub(super) const WORKSPACE: &str = "workspace";
+
+const WORKSPACE_PATH: &str = "/workspace";
+const TIMEOUT: Duration = Duration::from_hours(1);
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What steps take that do not say otherwise.
+pub(super) struct Defaults {
+    image: Option<Image>,
+    /// `defaults` has an image, though perhaps one that is wrong and reported already.
+    has_image: bool,
+    shell: Vec<String>,
+    user: Option<String>,
+    timeout: Duration,
+    resources: Resources,
+}
+
+/// Where a list of steps stands.
+pub(super) struct Place<'p> {
+    /// Number of the stage, `on_failure` and `finally` after all others.
+    pub(super) stage: usize,
+    /// The name of the part for the steps of `on_failure` and `finally`, which begin after all else
+    /// and wait for nobody outside.
+    pub(super) apart: Option<&'static str>,
+    pub(super) defaults: &'p Defaults,
+    pub(super) env: &'p BTreeMap<String, Text>,
+    pub(super) lines: &'p Lines<'p>,
+}
+
+impl Defaults {
+    /// How much text each step takes over.
+    pub(super) fn size(&self) -> usize {
+        let image = match &self.image {
+            Some(Image::Reference(Text::Known(reference))) => reference.len(),
+            Some(Image::Reference(Text::Late(_)) | Image::Host) | None => 0,
+        };
+        image + self.shell.iter().map(|word| word.len() + size_of::<String>()).sum::<usize>()
+    }
+}
+
+impl Reader<'_> {
+    pub(super) fn defaults(&mut self, field: Option<Field<'_, '_>>) -> Defaults {
+        let mut defaults = Defaults {
+            image: None,
+            has_image: false,
+            shell: default_shell(),
+            user: None,
+            timeout: TIMEOUT,
+            resources: Resources::default(),
+        };
+        let Some(field) = field else { return defaults };
+        let fields = self.fields(&keys::DEFAULTS, field);
+        if let Some(field) = fields.get("image") {
+            defaults.has_image = true;
+            defaults.image = self.image(field);
+        }
+        if let Some(shell) = fields.get("shell").and_then(|field| self.shell(field)) {
+            defaults.shell = shell;
+        }
+        defaults.user = fields.get("user").and_then(|field| self.user(field));
+        if let Some(timeout) = fields.get("timeout").and_then(|field| self.duration(field)) {
+            defaults.timeout = timeout;
+        }
+        if let Some(field) = fields.get("resources") {
+            self.resources(field, &mut defaults.resources);
+        }
+        defaults
+    }
+
+    /// Lowers a step, and tells the graph its name and what it needs. What is wrong is reported and
+    /// stands in the step as if it had been left out.
+    pub(super) fn step<'n>(
+        &mut self,
+        field: Field<'n, '_>,
+        place: &Place<'_>,
+        declared: &mut Vec<Declared<'n>>,
+    ) -> Step {
+        let fields = self.fields(&keys::STEP, field);
+        let defaults = place.defaults;
+        let name = fields.get("name").and_then(|field| self.name(field).map(|name| (name, field.node.span)));
+        let needs = fields.get("needs").map(|field| self.needs(field));
+        let image = self.step_image(&fields, name, defaults);
+        let program = self.program(&fields, &defaults.shell);
+        let mut env = place.env.clone();
+        if let Some(field) = fields.get("env") {
+            self.environment(field, &mut env);
+        }
+        let user = fields.get("user").and_then(|field| self.user(field));
+        let timeout = fields.get("timeout").and_then(|field| self.duration(field));
+        let mut resources = defaults.resources.clone();
+        if let Some(field) = fields.get("resources") {
+            self.resources(field, &mut resources);
+        }
+        let no_network = fields.get("network").and_then(|field| self.choice(field, keys::NETWORK)).is_some();
+        let after = fields.get("after").and_then(|field| self.after(field));
+        let allow_failure = fields.get("allow_failure").map(|field| self.allow_failure(field));
+        let id = StepId::new(name.map_or("", |(name, _)| name));
+        let needed = needs
+            .as_deref()
+            .map(|needs| Needs::All(needs.iter().map(|(name, _)| StepId::new(*name)).collect()));
+        let waits = needs.as_ref().is_some_and(|needs| !needs.is_empty());
+        if let Some((name, span)) = name {
+            let needs = needs.unwrap_or_default();
+            declared.push(Declared { name, span, stage: place.stage, apart: place.apart, needs });
+        }
+        Step {
+            name: id.as_str().to_owned(),
+            id,
+            image,
+            program,
+            after_script: None,
+            env,
+            secrets: Vec::new(),
+            user: user.or_else(|| defaults.user.clone()),
+            workdir: None,
+            mounts: vec![Mount {
+                volume: WORKSPACE.to_owned(),
+                path: WORKSPACE_PATH.to_owned(),
+                sub_path: None,
+                read_only: false,
+            }],
+            scope: None,
+            network: if no_network { Network::None } else { Network::Own },
+            resources,
+            timeout: timeout.unwrap_or(defaults.timeout),
+            grace: GRACE,
+            // `on_failure` and `finally` begin when they may: `needs: []` cannot mean earlier there.
+            needs: needed.filter(|_| waits || place.apart.is_none()),
+            after: after.unwrap_or(if place.apart.is_some() && !waits {
+                After::Always
+            } else {
+                After::Success
+            }),
+            allow_failure: allow_failure.unwrap_or_default(),
+            retry: Retry::default(),
+            condition: Condition::True,
+            outputs: Vec::new(),
+            line: u32::try_from(place.lines.number(fields.span.start)).ok(),
+        }
+    }
+
+    fn step_image(
+        &mut self,
+        fields: &Fields<'_, '_>,
+        name: Option<(&str, Span)>,
+        defaults: &Defaults,
+    ) -> Image {
+        let own = fields.get("image");
+        let image = match own {
+            Some(field) => self.image(field),
+            None => defaults.image.clone(),
+        };
+        if fields.lacks("image") && !defaults.has_image {
+            let (name, span) = name.map_or(("?", fields.span), |(name, span)| (name, span));
+            let message = format!("step `{name}` has no image");
+            let help = "give it an `image`, or all steps one: `defaults: { image: … }`";
+            self.error(codes::NO_IMAGE, span, message, help);
+        }
+        image.unwrap_or(Image::Host)
+    }
+
+    fn image(&mut self, field: Field<'_, '_>) -> Option<Image> {
+        let text = self.text(field, "an image such as `rust:1.95`")?;
+        if text == "host" {
+            return Some(Image::Host);
+        }
+        if !text.is_empty() && !text.contains(char::is_whitespace) {
+            return Some(Image::Reference(Text::Known(text.into_owned())));
+        }
+        let message = format!("`{}` is not an image", shorten(&text));
+        let help = "a registry reference such as `rust:1.95`, or `host`";
+        self.error(codes::BAD_IMAGE, field.node.span, message, help);
+        None
+    }
+
+    fn resources(&mut self, field: Field<'_, '_>, into: &mut Resources) {
+        let fields = self.fields(&keys::RESOURCES, field);
+        if let Some(field) = fields.get("memory") {
+            into.memory = self.size(field);
+        }
+        if let Some(field) = fields.get("cpus") {
+            into.cpu_millis = self.cpus(field);
+        }
+        if let Some(field) = fields.get("pids") {
+            into.pids = self.whole(field, 1, 4_194_304);
+        }
+    }
+
+    pub(super) fn after(&mut self, field: Field<'_, '_>) -> Option<After> {
+        let words = [After::Success, After::Failure, After::Always];
+        self.choice(field, keys::AFTER).and_then(|index| words.get(index).copied())
+    }
+
+    fn allow_failure(&mut self, field: Field<'_, '_>) -> AllowFailure {
+        match &field.node.value {
+            Value::Map(_) => {
+                let fields = self.fields(&keys::ALLOW_FAILURE, field);
+                let Some(field) = fields.get("exit_codes") else { return AllowFailure::No };
+                let items: Vec<_> =
+                    self.items(field, "a list of numbers", "write `exit_codes: [1, 2]`").collect();
+                if items.is_empty() && matches!(field.node.value, Value::List(_)) {
+                    let help = "list the codes that do not count, or write `allow_failure: true`";
+                    self.error(codes::BAD_NUMBER, field.node.span, "`exit_codes` is empty", help);
+                }
+                let codes = items.into_iter().filter_map(|item| self.whole(item, 1, 255));
+                AllowFailure::ExitCodes(codes.filter_map(|code| i32::try_from(code).ok()).collect())
+            }
+            Value::List(_) => {
+                let help = "write `allow_failure: { exit_codes: [1, 2] }`";
+                self.wrong_kind(field, "`true`, `false` or `{ exit_codes: … }`", help);
+                AllowFailure::No
+            }
+            Value::Scalar { .. } => match self.boolean(field) {
+                Some(true) => AllowFailure::Yes,
+                Some(false) | None => AllowFailure::No,
+            },
+        }
+    }
+
+    /// The names that `needs` gives, with their places.
+    fn needs<'n>(&mut self, field: Field<'n, '_>) -> Vec<(&'n str, Span)> {
+        match &field.node.value {
+            Value::Map(entries) if entries.iter().any(|entry| entry.key() == "any") => {
+                self.needs_later(field, "`needs: { any: … }`");
+                return Vec::new();
+            }
+            Value::List(_) | Value::Map(_) | Value::Scalar { .. } => {}
+        }
+        let help = match &field.node.value {
+            Value::Scalar { text, .. } if !text.is_empty() => format!("write `needs: [{}]`", shorten(text)),
+            _ => "write `needs: [name]`, or `needs: []` to start at once".to_owned(),
+        };
+        let mut names = Vec::new();
+        for item in self.items(field, "a list of step names", &help) {
+            if let Value::Map(entries) = &item.node.value
+                && entries.iter().any(|entry| entry.key() == "step")
+            {
+                self.needs_later(item, "an instance of a matrix in `needs`");
+            } else if let Some(name) = self.verbatim(item, "the name of a step") {
+                names.push((name, item.node.span));
+            }
+        }
+        names
+    }
+
+    fn needs_later(&mut self, field: Field<'_, '_>, what: &str) {
+        let message = format!("{what} is not known to this version yet");
+        self.error(codes::NOT_YET, field.node.span, message, "name the steps: `needs: [one, two]`");
+    }
+}

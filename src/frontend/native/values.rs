@@ -1,0 +1,252 @@
+//! Reads single values: names, numbers, durations, words, environments.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::read::{Field, Reader};
+use crate::base::units::parse_duration;
+use crate::base::{Bytes, Span};
+use crate::frontend::yaml::Value;
+use crate::frontend::{codes, shorten};
+use crate::plan::Text;
+
+/// Longer limits are mistakes, and clocks overflow on the longest.
+const LONGEST: Duration = Duration::from_hours(8760);
+
+impl Reader<'_> {
+    /// Text as it is spelled, for scripts.
+    pub(super) fn verbatim<'n>(&mut self, field: Field<'n, '_>, wanted: &str) -> Option<&'n str> {
+        match &field.node.value {
+            Value::Scalar { text, .. } if text.contains('\0') => {
+                let message = format!("`{}` holds a NUL byte", field.key);
+                let help = "no program can be given one; remove it";
+                self.error(codes::FORBIDDEN_CHARACTER, field.node.span, message, help);
+                None
+            }
+            Value::Scalar { text, .. } if !field.node.is_null() => Some(text),
+            Value::Scalar { .. } => {
+                self.wrong_kind(field, wanted, "quote the word if it is meant as text, or remove the key");
+                None
+            }
+            Value::List(_) | Value::Map(_) => {
+                self.wrong_kind(field, wanted, format!("write the value after `{}:`", field.key));
+                None
+            }
+        }
+    }
+
+    /// Text in which `${{ }}` would be replaced, and `$${{` stands for itself.
+    pub(super) fn text<'n>(&mut self, field: Field<'n, '_>, wanted: &str) -> Option<Cow<'n, str>> {
+        let text = self.verbatim(field, wanted)?;
+        if !text.contains("${{") {
+            return Some(Cow::Borrowed(text));
+        }
+        let literal = text.replace("$${{", "");
+        if literal.contains("${{") {
+            let message = format!("`${{{{ }}}}` in `{}` is not known to this version yet", field.key);
+            let help = "write the value itself; for a literal `${{` write `$${{`";
+            self.error(codes::NOT_YET, field.node.span, message, help);
+            return None;
+        }
+        Some(Cow::Owned(text.replace("$${{", "${{")))
+    }
+
+    pub(super) fn name<'n>(&mut self, field: Field<'n, '_>) -> Option<&'n str> {
+        let name = self.verbatim(field, "a name")?;
+        let good = name.len() <= 63
+            && name.starts_with(|first: char| first.is_ascii_lowercase())
+            && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
+        if good {
+            return Some(name);
+        }
+        let message = format!("`{}` is not a name", shorten(name));
+        let help = match suggestion(name) {
+            Some(better) => format!("small letters, digits, `_` and `-`, a letter first: `{better}`"),
+            None => "small letters, digits, `_` and `-`, a letter first, at most 63".to_owned(),
+        };
+        self.error(codes::BAD_NAME, field.node.span, message, help);
+        None
+    }
+
+    pub(super) fn boolean(&mut self, field: Field<'_, '_>) -> Option<bool> {
+        let text = self.verbatim(field, "`true` or `false`")?;
+        match (text, is_plain(field)) {
+            ("true", true) => Some(true),
+            ("false", true) => Some(false),
+            _ => {
+                let message = format!("`{}` is not a boolean", shorten(text));
+                let help = format!("`{}` is `true` or `false`, without quotes", field.key);
+                self.error(codes::BAD_BOOLEAN, field.node.span, message, help);
+                None
+            }
+        }
+    }
+
+    /// One of the words of `words`, by its index.
+    pub(super) fn choice(&mut self, field: Field<'_, '_>, words: &[&'static str]) -> Option<usize> {
+        let quoted = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ");
+        let text = self.text(field, &quoted)?;
+        let found = words.iter().position(|word| *word == text);
+        if found.is_none() {
+            let message = format!("`{}` is nothing that `{}` can be", shorten(&text), field.key);
+            let help = format!("it takes {quoted}");
+            self.error(codes::BAD_WORD, field.node.span, message, help);
+        }
+        found
+    }
+
+    pub(super) fn duration(&mut self, field: Field<'_, '_>) -> Option<Duration> {
+        let text = self.text(field, "a duration such as `20m`")?;
+        let problem = match parse_duration(&text) {
+            Ok(duration) if duration.is_zero() => "a limit of no time at all",
+            Ok(duration) if duration > LONGEST => "more than a year",
+            Ok(duration) => return Some(duration),
+            Err(_) => "not a duration",
+        };
+        let message = format!("`{}` is {problem}", shorten(&text));
+        let help = match text.parse::<u32>() {
+            Ok(_) => format!("say which unit is meant: `{text}s` or `{text}m`"),
+            Err(_) => "write whole numbers with units: `90s`, `20m`, `1h30m`".to_owned(),
+        };
+        self.error(codes::BAD_DURATION, field.node.span, message, help);
+        None
+    }
+
+    pub(super) fn size(&mut self, field: Field<'_, '_>) -> Option<Bytes> {
+        let text = self.text(field, "a size such as `512Mi`")?;
+        if let Some(size) = Bytes::parse(&text).ok().filter(|size| size.0 > 0) {
+            return Some(size);
+        }
+        let message = format!("`{}` is not a size", shorten(&text));
+        let help = match text.parse::<u32>() {
+            Ok(_) => format!("say which unit is meant: `{text}Mi` or `{text}Gi`"),
+            Err(_) => "write a whole number with a unit: `512Mi`, `1Gi`, `500M`".to_owned(),
+        };
+        self.error(codes::BAD_SIZE, field.node.span, message, help);
+        None
+    }
+
+    /// A decimal number of cores, in thousandths.
+    pub(super) fn cpus(&mut self, field: Field<'_, '_>) -> Option<u32> {
+        let text = self.number(field, "a number of cores such as `1.5`")?;
+        let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let millis = (digits(whole) && digits(part) && part.len() <= 3)
+            .then(|| format!("{whole}{part:0<3}").parse().ok())
+            .flatten()
+            .filter(|millis| *millis > 0);
+        if millis.is_none() {
+            let help = "a decimal above zero, with at most three digits after the point: `1.5`, `0.25`";
+            self.bad_number(field, text, help);
+        }
+        millis
+    }
+
+    /// A whole number in a range.
+    pub(super) fn whole(&mut self, field: Field<'_, '_>, least: u32, most: u32) -> Option<u32> {
+        let text = self.number(field, "a whole number")?;
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+        let number = digits.then(|| text.parse().ok()).flatten().filter(|n| (least..=most).contains(n));
+        if number.is_none() {
+            self.bad_number(field, text, &format!("a whole number from {least} to {most}"));
+        }
+        number
+    }
+
+    fn number<'n>(&mut self, field: Field<'n, '_>, wanted: &str) -> Option<&'n str> {
+        let text = self.verbatim(field, wanted)?;
+        if !is_plain(field) {
+            self.wrong_kind(field, wanted, "write the number without quotes");
+            return None;
+        }
+        Some(text)
+    }
+
+    fn bad_number(&mut self, field: Field<'_, '_>, text: &str, help: &str) {
+        let message = format!("`{}` is not what `{}` takes", shorten(text), field.key);
+        self.error(codes::BAD_NUMBER, field.node.span, message, help);
+    }
+
+    pub(super) fn user(&mut self, field: Field<'_, '_>) -> Option<String> {
+        let text = self.text(field, "a user id such as `1000` or `1000:1000`")?;
+        let id = |text: &str| {
+            text.bytes().all(|byte| byte.is_ascii_digit())
+                && text.parse::<u32>().is_ok_and(|id| id < u32::MAX)
+        };
+        if text.splitn(2, ':').all(id) {
+            return Some(text.into_owned());
+        }
+        let message = format!("`{}` is not a user id", shorten(&text));
+        let help = "numbers: `1000`, or with the group `1000:1000`; each image reads names differently";
+        self.error(codes::BAD_USER, field.node.span, message, help);
+        None
+    }
+
+    /// Adds the variables of an `env` to those it overrides.
+    pub(super) fn environment(&mut self, field: Field<'_, '_>, into: &mut BTreeMap<String, Text>) {
+        let Value::Map(entries) = &field.node.value else {
+            self.wrong_kind(field, "a mapping of names to values", "write `env: { NAME: value }`");
+            return;
+        };
+        for entry in entries {
+            let name = entry.key();
+            self.variable(name, entry.key_span());
+            match &entry.value.value {
+                Value::Scalar { .. } if !entry.value.is_null() => {
+                    if let Some(text) = self.text(Field::new(field.key, &entry.value), "text") {
+                        into.insert(name.to_owned(), Text::Known(text.into_owned()));
+                    }
+                }
+                Value::Scalar { .. } => {
+                    let message = format!("`{}` has no value", shorten(name));
+                    let help = "write `\"\"` for an empty one; quote the word if it is meant as text";
+                    let span = if entry.value.span.start < entry.value.span.end {
+                        entry.value.span
+                    } else {
+                        entry.key_span()
+                    };
+                    self.error(codes::NO_VALUE, span, message, help);
+                }
+                Value::List(_) | Value::Map(_) => {
+                    let message =
+                        format!("the variable `{}` takes text, not {}", shorten(name), entry.value.kind());
+                    let help = "a program gets text; write it as one string, in quotes";
+                    self.error(codes::WRONG_KIND, entry.value.span, message, help);
+                }
+            }
+        }
+    }
+
+    fn variable(&mut self, name: &str, span: Span) {
+        let good = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !good {
+            let message = format!("`{}` cannot be the name of a variable", shorten(name));
+            let help = "letters, digits and `_`, not beginning with a digit";
+            self.error(codes::BAD_VARIABLE, span, message, help);
+        }
+    }
+}
+
+pub(super) fn is_plain(field: Field<'_, '_>) -> bool {
+    matches!(field.node.value, Value::Scalar { plain: true, .. })
+}
+
+/// The nearest name to what was written, when there is one.
+fn suggestion(text: &str) -> Option<String> {
+    let mut better: String = text
+        .trim()
+        .chars()
+        .map(
+            |found| {
+                if found.is_ascii_alphanumeric() || found == '_' { found.to_ascii_lowercase() } else { '-' }
+            },
+        )
+        .collect();
+    let start = better.find(|first: char| first.is_ascii_lowercase())?;
+    better.drain(..start);
+    better.truncate(63);
+    let better = better.trim_end_matches('-').to_owned();
+    (better != text && !better.is_empty()).then_some(better)
+}

@@ -1,0 +1,6 @@
+//! Files with mistakes, and what their authors read.
+
+mod graph;
+mod keys;
+mod values;
+mod yaml;

@@ -1,0 +1,23 @@
+//! The front end from outside: files in, plans and messages out.
+
+mod golden;
+mod invalid;
+mod limits;
+mod never_panics;
+mod schema;
+
+use windlass::base::SourceText;
+use windlass::frontend::{Compiled, compile, render};
+
+/// Compiles a text as `windlass.yml`.
+fn compiled(text: &str) -> Compiled {
+    compile(&SourceText::new("windlass.yml", text))
+}
+
+/// What the user reads about a text.
+fn messages(text: &str) -> String {
+    let source = SourceText::new("windlass.yml", text);
+    let compiled = compile(&source);
+    assert_eq!(compiled.plan.is_none(), !compiled.diagnostics.is_empty(), "a plan, or reasons for none");
+    render(&source, &compiled.diagnostics, false)
+}
