@@ -21,3 +21,4 @@ pub mod helper;
 pub mod image;
 pub mod ledger;
 pub mod plan;
+pub mod source;

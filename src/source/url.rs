@@ -1,0 +1,277 @@
+//! From a git URL to a tree of our own: a base for each commit, made once, and a fresh `.git`.
+//!
+//! What was fetched for one commit is shared with the next, so that only what is new is fetched. No
+//! submodule is.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use git2::{Oid, Repository, build::CheckoutBuilder};
+use rustix::fs::{AtFlags, chmodat};
+
+use super::cache::{Cache, Generation};
+use super::captured::{Captured, GitFacts, Trees};
+use super::copy::{directory_mode, file_mode};
+use super::error::{SourceError, io_at};
+use super::fetch::{self, OnProgress};
+use super::fresh::{self, Fresh};
+use super::git::{fresh_config, packed_refs};
+use super::index::Index;
+use super::layers;
+use super::objects::{self, Stamps};
+use super::place::{self, Content, Place};
+use super::remote::{self, Remote};
+use super::resolve::{self, Head, Named, Wanted};
+use super::walk::{self, Rules};
+use super::{beneath, overlay};
+use crate::base::RunId;
+use crate::event::SourceSummary;
+use crate::ledger::RunLedger;
+
+/// Commits of one repository that are kept, so that going back and forth fetches nothing.
+const KEPT: usize = 4;
+
+/// Captures the repository behind a URL at a branch, a tag or a commit, or at its default branch.
+///
+/// # Errors
+/// [`SourceError`]; what was made for the run is removed again.
+pub fn capture_url(
+    home: &Path,
+    url: &str,
+    reference: Option<&str>,
+    run: &RunId,
+    ledger: &RunLedger,
+    progress: OnProgress<'_>,
+) -> Result<Captured, SourceError> {
+    let remote = Remote::parse(url)?;
+    reference.map_or(Ok(()), remote::check_reference)?;
+    let cache = Cache::open(home, &[b"url", remote.url.as_bytes()])?;
+    let (base, wanted) = base(&cache, &remote, reference, progress)?;
+    let content = Base::read(&base)?;
+    let trees = Trees::create(home, run, ledger)?;
+    let fresh = content.fresh(&remote, &wanted.named);
+    let made = match overlay::obstacle(trees.path()) {
+        None => layers::over(trees.path(), &base.path.join("tree"), Some(&fresh)),
+        Some(obstacle) => layers::copy_of(trees.path(), &base.path.join("tree"), &fresh, &obstacle),
+    };
+    let (branch, tag) = match &wanted.named {
+        Named::Branch(branch) => (branch.clone(), String::new()),
+        Named::Tag(tag) => (String::new(), tag.clone()),
+        Named::Commit(_) => (String::new(), String::new()),
+    };
+    let reference = [&branch, &tag].into_iter().find(|name| !name.is_empty()).cloned();
+    match made {
+        Ok((tree, mut notes)) => {
+            if content.has_submodules() {
+                notes.push("submodules are not fetched".into());
+            }
+            Ok(Captured {
+                tree,
+                gid: place::workspace_gid(),
+                summary: SourceSummary {
+                    location: remote.url.clone(),
+                    commit: Some(content.commit.clone()),
+                    reference,
+                    ..SourceSummary::default()
+                },
+                git: GitFacts { sha: content.commit, branch, tag, url: remote.url },
+                notes,
+                trees: Some(trees),
+                _base: Some(base),
+            })
+        }
+        Err(error) => {
+            // The first error is the one that matters; what is left is in the ledger.
+            drop(trees.remove(ledger));
+            Err(error)
+        }
+    }
+}
+
+/// Finds the base of the commit that is asked for, or fetches it.
+fn base(
+    cache: &Cache,
+    remote: &Remote,
+    reference: Option<&str>,
+    progress: OnProgress<'_>,
+) -> Result<(Generation, Wanted), SourceError> {
+    let is = |commit: Oid| {
+        let text = commit.to_string();
+        move |path: &Path| fs::read_to_string(path.join("commit")).is_ok_and(|found| found == text)
+    };
+    let full = reference.and_then(resolve::full_commit);
+    if let Some(commit) = full
+        && let Some(base) = cache.find(is(commit))?
+    {
+        return Ok((base, Wanted { commit: full, named: Named::Commit(commit.to_string()) }));
+    }
+    let heads = fetch::list(remote)?;
+    let wanted = resolve::resolve(&remote.url, reference, &heads)?;
+    if let Some(commit) = wanted.commit
+        && let Some(base) = cache.find(is(commit))?
+    {
+        return Ok((base, wanted));
+    }
+    let exclusive = cache.exclusive()?;
+    if let Some(commit) = wanted.commit
+        && let Some(base) = exclusive.find(is(commit))?
+    {
+        return Ok((base, wanted));
+    }
+    let near = exclusive.find(|_| true)?;
+    let (base, ()) = exclusive.make(|draft| fill(draft, near.as_ref(), remote, &wanted, &heads, progress))?;
+    drop((near, exclusive));
+    cache.tidy(KEPT);
+    Ok((base, wanted))
+}
+
+/// Fetches into a draft and checks the commit out there.
+fn fill(
+    draft: &Path,
+    near: Option<&Generation>,
+    remote: &Remote,
+    wanted: &Wanted,
+    heads: &[Head],
+    progress: OnProgress<'_>,
+) -> Result<(), SourceError> {
+    let tree = draft.join("tree");
+    place::root(&tree, 0o755)?;
+    let repository = fetch::init(&tree)?;
+    if let Some(near) = near {
+        share(near, &tree)?;
+    }
+    fetch::fetch(&repository, remote, wanted.commit, progress)?;
+    let failed = |source| SourceError::Repository { path: tree.clone(), source };
+    let commit = match (&wanted.commit, &wanted.named) {
+        (Some(commit), _) => repository.find_commit(*commit),
+        (None, Named::Commit(text) | Named::Branch(text) | Named::Tag(text)) => {
+            repository.find_commit_by_prefix(text)
+        }
+    };
+    let asked = match &wanted.named {
+        Named::Branch(text) | Named::Tag(text) | Named::Commit(text) => text,
+    };
+    let commit = commit.map_err(|_| resolve::unknown(&remote.url, asked, heads))?;
+    let mut how = CheckoutBuilder::new();
+    repository.checkout_tree(commit.as_object(), Some(how.force())).map_err(failed)?;
+    let save = |name: &str, data: &[u8]| {
+        let path = draft.join(name);
+        fs::write(&path, data).map_err(io_at("write", path))
+    };
+    save("refs", &packed_refs(refs(&repository, heads).map_err(failed)?))?;
+    save("commit", commit.id().to_string().as_bytes())?;
+    let index = tree.join(".git/index");
+    fs::rename(&index, draft.join("index")).map_err(io_at("rename", index))?;
+    drop(commit);
+    drop(repository);
+    strip(&tree.join(".git"))?;
+    open_up(&tree)
+}
+
+/// Gives the draft the objects and refs of another base, so that those are not fetched again.
+fn share(near: &Generation, tree: &Path) -> Result<(), SourceError> {
+    let old = near.path.join("tree");
+    let scan = objects::scan(&[old.join(".git/objects")], &Stamps::new())?;
+    fresh::object_directories(tree, &scan.folders)?;
+    let none = BTreeSet::new();
+    let place = Place { from: &old, to: tree, old: Some(&old) };
+    let listing = super::listing::Listing::default();
+    let content = Content { listing: &listing, files: &[], unchanged: &none, folders: &scan.folders };
+    place::fill(&place, &content)?;
+    let refs = near.path.join("refs");
+    fs::copy(&refs, tree.join(".git/packed-refs")).map(drop).map_err(io_at("copy", refs))
+}
+
+/// The refs that were fetched, without those that were there before and are no more.
+fn refs(repository: &Repository, heads: &[Head]) -> Result<Vec<(Vec<u8>, Oid)>, git2::Error> {
+    let listed: BTreeSet<String> =
+        heads.iter().map(|head| head.name.replacen("refs/heads/", "refs/remotes/origin/", 1)).collect();
+    let mut found = Vec::new();
+    for reference in repository.references()? {
+        let reference = reference?;
+        if !reference.name().is_ok_and(|name| listed.contains(name)) {
+            continue;
+        }
+        found.extend(reference.target().map(|target| (reference.name_bytes().to_owned(), target)));
+    }
+    Ok(found)
+}
+
+/// Leaves nothing of a `.git` but its objects.
+fn strip(git: &Path) -> Result<(), SourceError> {
+    for entry in git.read_dir().map_err(io_at("read", git))? {
+        let entry = entry.map_err(io_at("read", git))?;
+        if entry.file_name() != "objects" {
+            let path = entry.path();
+            crate::base::safe_dir::remove_tree(&path).map_err(io_at("remove", path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives a checked-out tree the modes of a workspace.
+fn open_up(tree: &Path) -> Result<(), SourceError> {
+    let (found, _) = walk::walk(tree, Rules::default())?;
+    let opened = beneath::open_root(tree).map_err(io_at("open", tree))?;
+    let none = AtFlags::empty();
+    for directory in &found.listing.directories {
+        let failed = |path: &[u8]| io_at("change the mode of", beneath::under(tree, path));
+        let path = if directory.path.is_empty() { b".".as_slice() } else { &directory.path };
+        chmodat(&opened, path, directory_mode(directory.mode), none).map_err(failed(path))?;
+        for entry in directory.entries.iter().filter(|entry| !entry.symlink) {
+            let path = super::listing::join(&directory.path, directory.name(entry));
+            chmodat(&opened, path.as_slice(), file_mode(entry.mode), none).map_err(failed(&path))?;
+        }
+    }
+    let scan = objects::scan(&[tree.join(".git/objects")], &Stamps::new())?;
+    fresh::object_directories(tree, &scan.folders)
+}
+
+/// What a base knows besides its tree.
+struct Base {
+    commit: String,
+    refs: Vec<u8>,
+    index: Vec<u8>,
+    written: i64,
+}
+
+impl Base {
+    fn read(base: &Generation) -> Result<Self, SourceError> {
+        let get = |name: &str| {
+            let path = base.path.join(name);
+            fs::read(&path).map_err(io_at("read", path))
+        };
+        let index = base.path.join("index");
+        let about = fs::metadata(&index).map_err(io_at("read", index))?;
+        Ok(Self {
+            commit: String::from_utf8_lossy(&get("commit")?).into_owned(),
+            refs: get("refs")?,
+            index: get("index")?,
+            written: about.mtime().saturating_mul(1_000_000_000).saturating_add(about.mtime_nsec()),
+        })
+    }
+
+    fn fresh(&self, remote: &Remote, named: &Named) -> Fresh {
+        let head = match named {
+            Named::Branch(branch) => format!("ref: refs/heads/{branch}\n"),
+            Named::Tag(_) | Named::Commit(_) => format!("{}\n", self.commit),
+        };
+        let mut files = vec![
+            ("HEAD".into(), head.into_bytes()),
+            ("config".into(), fresh_config(None, &remote.url)),
+            ("packed-refs".into(), self.refs.clone()),
+        ];
+        if let Named::Branch(branch) = named {
+            let path = Path::new("refs/heads").join(branch);
+            files.push((path, format!("{}\n", self.commit).into_bytes()));
+        }
+        Fresh { files, index: Some((self.index.clone(), self.written)) }
+    }
+
+    fn has_submodules(&self) -> bool {
+        Index::parse(&self.index)
+            .is_ok_and(|index| index.entries().iter().any(super::index::Tracked::is_submodule))
+    }
+}
