@@ -1,0 +1,50 @@
+//! What the dispatcher and its tasks say to each other. Nobody else sees it.
+
+use crate::backend::{PullProgress, StartError};
+use crate::base::Reason;
+use crate::event::{End, Output};
+
+/// Said to the dispatcher.
+pub(super) enum Message {
+    /// By the task of an attempt.
+    Attempt {
+        /// The step's position.
+        step: usize,
+        /// From 1.
+        attempt: u32,
+        /// What happened.
+        news: News,
+    },
+    /// By the task that fetches an image: so far is it.
+    Pulling(String, PullProgress),
+    /// It is there, after it had to be fetched.
+    Pulled(String),
+}
+
+/// What happened to an attempt.
+pub(super) enum News {
+    /// Its program is let go.
+    Started,
+    /// It printed something.
+    Output(Output),
+    /// The user should know.
+    Warned(String),
+    /// It ended. Nothing follows.
+    Ended(End),
+}
+
+/// Said to the task of an attempt.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Order {
+    /// Let the program run as soon as it can.
+    Go,
+    /// End it: TERM, then KILL after the grace.
+    Stop(Reason),
+    /// End it: KILL.
+    Kill(Reason),
+    /// It is not wanted after all; nobody wants to hear of it.
+    Drop,
+}
+
+/// Whether an image is there, once that is known.
+pub(super) type ImageReady = tokio::sync::watch::Receiver<Option<Result<(), StartError>>>;
