@@ -22,4 +22,5 @@ pub mod helper;
 pub mod image;
 pub mod ledger;
 pub mod plan;
+pub mod report;
 pub mod source;

@@ -1,0 +1,138 @@
+//! The tree of a plan: what would run, decided before anything starts.
+
+use std::time::Duration;
+
+use super::ansi::one_line;
+use super::style::{pad, width};
+use crate::base::StepId;
+use crate::base::units::show_duration;
+use crate::plan::{
+    After, AllowFailure, Condition, Image, LateNode, Needs, Network, OnStepFailure, Plan, Stage, Step, Text,
+};
+
+/// The language's defaults (L3, L7), which are not worth a word.
+const STEP_TIMEOUT: Duration = Duration::from_hours(1);
+const RUN_TIMEOUT: Duration = Duration::from_hours(6);
+
+/// Draws a plan as a tree of stages and steps, each with what is not the default.
+pub fn render(plan: &Plan) -> String {
+    let mut title = vec![one_line(&plan.name)];
+    title.extend(plan.file.as_deref().map(one_line));
+    if plan.timeout != RUN_TIMEOUT {
+        title.push(format!("timeout {}", show_duration(plan.timeout)));
+    }
+    let mut lines = vec![title.join(" · ")];
+    let stages: Vec<_> = plan.all_stages().collect();
+    for (place, stage) in stages.iter().enumerate() {
+        let last = place + 1 == stages.len();
+        let indent = if last { "   " } else { "│  " };
+        lines.push(format!("{} {}", branch(last), join(one_line(stage.id.as_str()), &stage_notes(stage))));
+        lines.extend(children(stage).into_iter().map(|line| format!("{indent}{line}")));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn children(stage: &Stage) -> Vec<String> {
+    let names: Vec<_> = stage.steps.iter().map(|step| one_line(&step.name)).collect();
+    let images: Vec<_> = stage.steps.iter().map(|step| image(&step.image)).collect();
+    let widest = |texts: &[String]| texts.iter().map(|text| width(text)).max().unwrap_or_default();
+    let (name_column, image_column) = (widest(&names), widest(&images));
+    let steps = stage.steps.iter().zip(&names).zip(&images).map(|((step, name), image)| {
+        let head = format!("{}  {}", pad(name, name_column), pad(image, image_column));
+        join(head, &step_notes(step)).trim_end().to_owned()
+    });
+    let lines: Vec<_> = steps.chain(stage.late.iter().map(late_node)).collect();
+    let all = lines.len();
+    lines
+        .into_iter()
+        .enumerate()
+        .map(|(place, line)| format!("{} {line}", branch(place + 1 == all)))
+        .collect()
+}
+
+fn branch(last: bool) -> &'static str {
+    if last { "└─" } else { "├─" }
+}
+
+fn join(head: String, notes: &[String]) -> String {
+    if notes.is_empty() { head } else { format!("{head}  {}", notes.join(" · ")) }
+}
+
+fn stage_notes(stage: &Stage) -> Vec<String> {
+    let mut notes: Vec<_> = after(stage.after).into_iter().collect();
+    match stage.on_step_failure {
+        OnStepFailure::CancelSiblings => {}
+        OnStepFailure::StartNothingNew => notes.push("a failure starts nothing new".to_owned()),
+        OnStepFailure::GoOn => notes.push("fail_fast off".to_owned()),
+    }
+    notes.extend(stage.timeout.map(|timeout| format!("timeout {}", show_duration(timeout))));
+    notes
+}
+
+fn step_notes(step: &Step) -> Vec<String> {
+    let mut notes = Vec::new();
+    match &step.condition {
+        Condition::True => {}
+        Condition::False(why) => notes.push(format!("skipped: {}", one_line(why))),
+        Condition::Late(expression) => notes.push(format!("when {}", one_line(expression))),
+    }
+    match &step.needs {
+        None => {}
+        Some(Needs::All(steps)) if steps.is_empty() => notes.push("needs nothing".to_owned()),
+        Some(Needs::All(steps)) => notes.push(format!("needs {}", list(steps))),
+        Some(Needs::Any(steps)) => notes.push(format!("needs any of {}", list(steps))),
+    }
+    notes.extend(after(step.after));
+    match &step.allow_failure {
+        AllowFailure::No => {}
+        AllowFailure::Yes => notes.push("may fail".to_owned()),
+        AllowFailure::ExitCodes(codes) => {
+            let codes: Vec<_> = codes.iter().map(ToString::to_string).collect();
+            notes.push(format!("may fail with {}", codes.join(", ")));
+        }
+    }
+    if step.timeout != STEP_TIMEOUT {
+        notes.push(format!("timeout {}", show_duration(step.timeout)));
+    }
+    if step.retry.max > 0 {
+        notes.push(format!("retry {}", step.retry.max));
+    }
+    if step.network == Network::None {
+        notes.push("network none".to_owned());
+    }
+    notes
+}
+
+fn after(after: After) -> Option<String> {
+    match after {
+        After::Success => None,
+        After::Failure => Some("after failure".to_owned()),
+        After::Always => Some("after always".to_owned()),
+    }
+}
+
+fn image(image: &Image) -> String {
+    match image {
+        Image::Host => "host".to_owned(),
+        Image::Reference(Text::Known(reference)) => one_line(reference),
+        Image::Reference(Text::Late(_)) => "(image known later)".to_owned(),
+    }
+}
+
+fn late_node(node: &LateNode) -> String {
+    match node {
+        LateNode::Matrix { step, key, template, .. } => {
+            let names: Vec<_> = template.iter().map(|step| one_line(&step.name)).collect();
+            format!("{} for each of {step}.{key}", names.join(", "))
+        }
+        LateNode::ChildPlan { step, key, .. } => format!("the plan in {step}.{key}"),
+    }
+}
+
+fn list(steps: &[StepId]) -> String {
+    let steps: Vec<_> = steps.iter().map(|step| one_line(step.as_str())).collect();
+    steps.join(", ")
+}
+
+#[cfg(test)]
+mod tests;
