@@ -24,3 +24,4 @@ pub mod ledger;
 pub mod plan;
 pub mod report;
 pub mod source;
+pub mod store;
