@@ -23,5 +23,6 @@ pub mod image;
 pub mod ledger;
 pub mod plan;
 pub mod report;
+pub mod runner;
 pub mod source;
 pub mod store;

@@ -1,0 +1,161 @@
+//! Why a run could not begin.
+
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+
+use crate::backend::BackendError;
+use crate::base::{Diagnostic, SourceText};
+use crate::frontend::FindError;
+use crate::ledger::{LedgerError, Object};
+use crate::source::SourceError;
+use crate::store::StoreError;
+
+/// A run that did not begin. Nothing of it is left, but for what `left` names.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct NotRun {
+    /// Why.
+    #[source]
+    pub error: RunError,
+    /// What could not be removed in time; `clean` will.
+    pub left: Vec<Object>,
+}
+
+impl From<RunError> for NotRun {
+    /// An error before anything was made.
+    fn from(error: RunError) -> Self {
+        Self { error, left: Vec::new() }
+    }
+}
+
+/// Why a run could not begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The source is no directory that can be read.
+    #[error("cannot open the directory `{}`", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no pipeline file, or it cannot be read.
+    #[error(transparent)]
+    Find(FindError),
+    /// The pipeline file is not valid.
+    #[error("`{}` is not valid", .0.text.name)]
+    Invalid(Invalid),
+    /// The image of `run --image` is no reference.
+    #[error("`{image}` is not an image: {problem}")]
+    Image {
+        /// As given.
+        image: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The backend cannot do what the pipeline asks for (language L34).
+    #[error("{what}")]
+    Refused {
+        /// What it is, and where.
+        what: String,
+        /// The ways out.
+        help: Option<String>,
+    },
+    /// The source could not be captured.
+    #[error(transparent)]
+    Source(SourceError),
+    /// The backend cannot be used.
+    #[error(transparent)]
+    Backend(BackendError),
+    /// The ledger could not be read or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The ledger's directory could not be opened.
+    #[error("cannot open the ledger in `{}`", home.display())]
+    NoLedger {
+        /// The state directory.
+        home: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The record of the run could not be begun.
+    #[error(transparent)]
+    Store(StoreError),
+    /// Somebody asked for the end before anything had started.
+    #[error("cancelled before anything had started")]
+    Cancelled,
+    /// A task of ours panicked.
+    #[error("{task} broke down")]
+    Panicked {
+        /// Which.
+        task: &'static str,
+    },
+}
+
+/// A pipeline file that is not valid.
+#[derive(Debug)]
+pub struct Invalid {
+    /// The file.
+    pub text: SourceText,
+    /// All that was found in it.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What kind of thing is at fault; each has its exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// What was asked for by hand: a source, an image, a file's name.
+    Usage,
+    /// The pipeline.
+    Invalid,
+    /// The backend.
+    Backend,
+    /// The state directory.
+    Store,
+    /// This program.
+    Bug,
+}
+
+impl RunError {
+    /// What kind of thing is at fault; none when the run was cancelled.
+    pub fn class(&self) -> Option<Class> {
+        Some(match self {
+            RunError::Cancelled | RunError::Source(SourceError::Cancelled { .. }) => return None,
+            RunError::Ledger(_)
+            | RunError::NoLedger { .. }
+            | RunError::Store(_)
+            | RunError::Source(SourceError::Ledger(_)) => Class::Store,
+            // A capture fails for want of space in the state directory alone.
+            RunError::Source(SourceError::Io { source, .. }) if is_full(source) => Class::Store,
+            RunError::Directory { .. }
+            | RunError::Image { .. }
+            | RunError::Source(_)
+            | RunError::Find(FindError::Missing { .. }) => Class::Usage,
+            RunError::Find(_) | RunError::Invalid(_) | RunError::Refused { .. } => Class::Invalid,
+            RunError::Backend(_) => Class::Backend,
+            RunError::Panicked { .. } => Class::Bug,
+        })
+    }
+
+    /// What to do about it, where there is something to say.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            RunError::Refused { help, .. } => help.clone(),
+            RunError::Source(error) => error.help(),
+            RunError::Find(error) => error.hint().map(str::to_owned),
+            RunError::Backend(error) => error.help.clone(),
+            RunError::Ledger(_) | RunError::NoLedger { .. } | RunError::Store(_) => Some(
+                "free space on the disk of the state directory, or set WINDLASS_HOME to another place"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem)
+}

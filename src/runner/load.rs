@@ -1,0 +1,122 @@
+//! From a source to a plan: finds the pipeline file and has the front end compile it.
+//!
+//! It never runs anything, and makes nothing.
+
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::error::{Invalid, RunError};
+use super::request::{Source, Target};
+use super::single;
+use crate::base::safe_dir::SafeDir;
+use crate::base::{Diagnostic, SourceText};
+use crate::engine;
+use crate::frontend;
+use crate::image::Reference;
+use crate::plan::{Image, Plan};
+use crate::source;
+
+/// What is read of a pipeline file: one byte more than it may have, so that a larger one is seen as such.
+pub(super) const LIMIT: u64 = frontend::MAX_FILE as u64 + 1;
+
+/// A plan and where it came from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The plan.
+    pub plan: Plan,
+    /// The file it was compiled from; none for `run --image`.
+    pub text: Option<SourceText>,
+    /// What the user should know about the file.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Compiles what is there before anything is captured: everything but the pipeline of a URL.
+///
+/// # Errors
+/// [`RunError`] when there is no file, or it is not valid.
+pub(super) fn before_capture(target: &Target) -> Result<Option<Loaded>, RunError> {
+    match target {
+        Target::Image { image, command } => {
+            let plan = single::plan(image, command);
+            if image != "host" {
+                Reference::parse(image)
+                    .map_err(|problem| RunError::Image { image: image.clone(), problem })?;
+            }
+            Ok(Some(Loaded { plan, text: None, warnings: Vec::new() }))
+        }
+        Target::Pipeline { source: Source::Directory(dir) | Source::InPlace(dir), file } => {
+            directory(dir, file.as_deref()).map(Some)
+        }
+        Target::Pipeline { source: Source::Url { .. }, .. } => Ok(None),
+    }
+}
+
+/// Compiles the pipeline of a directory, as it is now.
+///
+/// # Errors
+/// [`RunError`] when there is no such directory or file, or the file is not valid.
+pub fn directory(dir: &Path, file: Option<&Path>) -> Result<Loaded, RunError> {
+    let failed = |source| RunError::Directory { path: dir.to_owned(), source };
+    let dir = dir.canonicalize().map_err(failed)?;
+    let root = source::root_of(&dir);
+    let opened = SafeDir::open(&root).map_err(failed)?;
+    let read = |relative: &Path| present(opened.read_file(relative, LIMIT));
+    let file = file.map(|file| relative(&root, file));
+    compile(find(&read, file.as_deref())?)
+}
+
+/// Finds the pipeline file by a reader of the source's files.
+pub(super) fn find(
+    read: &dyn Fn(&Path) -> io::Result<Option<Vec<u8>>>,
+    file: Option<&Path>,
+) -> Result<SourceText, RunError> {
+    match file {
+        // A file elsewhere on this machine was named by hand, and has nothing to do with the source.
+        Some(path) if path.is_absolute() => {
+            frontend::find(&|path| present(std::fs::read(path)), Some(path)).map_err(RunError::Find)
+        }
+        _ => frontend::find(read, file).map_err(RunError::Find),
+    }
+}
+
+/// Has the front end compile a file.
+///
+/// # Errors
+/// [`RunError::Invalid`] with everything that was found.
+pub(super) fn compile(text: SourceText) -> Result<Loaded, RunError> {
+    let compiled = frontend::compile(&text);
+    match compiled.plan {
+        Some(plan) => Ok(Loaded { plan, text: Some(text), warnings: compiled.diagnostics }),
+        None => Err(RunError::Invalid(Invalid { text, diagnostics: compiled.diagnostics })),
+    }
+}
+
+/// Refuses what asks for something that cannot be done or enforced here (language L34).
+pub(super) fn supported(loaded: Loaded) -> Result<Loaded, RunError> {
+    let host = loaded.plan.all_steps().find(|(_, step)| step.image == Image::Host);
+    if let Some((_, step)) = host {
+        return Err(RunError::Refused {
+            what: format!("step `{}` runs on `host`, which the docker backend does not have", step.name),
+            help: Some("give the step an image, or run it with the embedded backend".to_owned()),
+        });
+    }
+    let unsupported = engine::unsupported(&loaded.plan);
+    if unsupported.is_empty() {
+        Ok(loaded)
+    } else {
+        Err(RunError::Refused { what: unsupported.join("; "), help: None })
+    }
+}
+
+fn present(read: io::Result<Vec<u8>>) -> io::Result<Option<Vec<u8>>> {
+    match read {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A file inside the source is named from its root, however it was given.
+fn relative(root: &Path, file: &Path) -> PathBuf {
+    file.strip_prefix(root).unwrap_or(file).to_owned()
+}

@@ -1,0 +1,22 @@
+//! Puts the rooms together for one run: state directory, ledger, capture, plan, backend, engine,
+//! record. What the commands do, callable as a library (`examples/library.rs`).
+//!
+//! It prints nothing and reads no command line.
+
+mod begun;
+mod clean;
+mod error;
+mod home;
+mod load;
+mod prepare;
+mod request;
+mod run;
+mod single;
+
+pub use clean::{Cleaned, clean};
+pub use error::{Class, Invalid, NotRun, RunError};
+pub use home::{Home, HomeError};
+pub use load::{Loaded, directory};
+pub use prepare::{Connecting, Prepared, cloned, docker, prepare};
+pub use request::{Request, Source, Target};
+pub use run::Finished;

@@ -1,0 +1,155 @@
+//! What a run is asked to do, before anything is looked at.
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+
+use crate::base::Bytes;
+use crate::source;
+
+/// One run, as asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What runs.
+    pub target: Target,
+    /// Environment of every step that goes before the file's (`--env`).
+    pub env: BTreeMap<String, String>,
+    /// Steps that may run at the same time; as many as this machine has processors when absent.
+    pub jobs: Option<NonZero<usize>>,
+    /// Bytes of output that are kept of each step.
+    pub log_limit: Bytes,
+    /// A failed step ends no other step of its stage.
+    pub keep_going: bool,
+}
+
+/// What runs.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// The pipeline of a source.
+    Pipeline {
+        /// The source.
+        source: Source,
+        /// Its pipeline file, where it is not the usual one.
+        file: Option<PathBuf>,
+    },
+    /// One container, with no file, no source and no workspace.
+    Image {
+        /// What it runs in.
+        image: String,
+        /// What it runs; the image's own program when empty.
+        command: Vec<String>,
+    },
+}
+
+/// What a pipeline works on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A capture of a directory with its uncommitted work.
+    Directory(PathBuf),
+    /// A directory itself.
+    InPlace(PathBuf),
+    /// A clone of a git repository.
+    Url {
+        /// Where it is.
+        url: String,
+        /// Branch, tag or commit; the default branch when absent.
+        reference: Option<String>,
+    },
+}
+
+impl Target {
+    /// The pipeline file that was named.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match self {
+            Target::Pipeline { file, .. } => file.as_deref(),
+            Target::Image { .. } => None,
+        }
+    }
+}
+
+impl Request {
+    /// A run of this target with the language's defaults (L3).
+    pub fn new(target: Target) -> Self {
+        Self { target, env: BTreeMap::new(), jobs: None, log_limit: Bytes(64 << 20), keep_going: false }
+    }
+
+    /// A run of the pipeline of a source.
+    pub fn pipeline(source: Source) -> Self {
+        Self::new(Target::Pipeline { source, file: None })
+    }
+}
+
+impl Source {
+    /// Reads SOURCE as a person writes it: a directory, or a git URL (`https://…`, `ssh://…`,
+    /// `file://…`, `git@host:path`).
+    pub fn parse(text: &str) -> Self {
+        // `a:b` may be a directory; whoever has one means it.
+        if source::is_url(text) && (text.contains("://") || !Path::new(text).exists()) {
+            Source::Url { url: text.to_owned(), reference: None }
+        } else {
+            Source::Directory(PathBuf::from(text))
+        }
+    }
+
+    /// The secrets that the source itself holds: the password of a URL.
+    pub(super) fn secrets(&self) -> Vec<Vec<u8>> {
+        const SHORTEST: usize = 8;
+        let Source::Url { url, .. } = self else { return Vec::new() };
+        let authority = url.split_once("://").and_then(|(_, rest)| rest.split('/').next());
+        let userinfo = authority.and_then(|authority| authority.rsplit_once('@'));
+        let Some((_, password)) = userinfo.and_then(|(user, _)| user.split_once(':')) else {
+            return Vec::new();
+        };
+        let mut secrets = vec![password.as_bytes().to_vec(), percent_decoded(password)];
+        secrets.dedup();
+        secrets.retain(|secret| secret.len() >= SHORTEST);
+        secrets
+    }
+}
+
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let code = after.split_at_checked(2).filter(|_| *first == b'%').and_then(|(digits, after)| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            u8::from_str_radix(digits, 16).ok().map(|byte| (byte, after))
+        });
+        let (byte, after) = code.unwrap_or((*first, after));
+        decoded.push(byte);
+        rest = after;
+    }
+    decoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_a_directory_or_a_url() {
+        let url = |url: &str| Source::Url { url: url.to_owned(), reference: None };
+        for text in ["https://host/a", "file:///a", "ssh://git@host/a", "git@host:a/b"] {
+            assert_eq!(Source::parse(text), url(text));
+        }
+        for text in [".", "a/b", "/a:b", "./a:b"] {
+            assert_eq!(Source::parse(text), Source::Directory(text.into()));
+        }
+    }
+
+    #[test]
+    fn the_password_of_a_url_is_a_secret_as_written_and_as_meant() {
+        let check = |url: &str, expect: &[&str]| {
+            let source = Source::Url { url: url.to_owned(), reference: None };
+            let secrets: Vec<String> =
+                source.secrets().into_iter().map(|secret| String::from_utf8(secret).unwrap()).collect();
+            assert_eq!(secrets, expect, "{url}");
+        };
+        check("https://me:correct%20horse@host/a", &["correct%20horse", "correct horse"]);
+        check("https://me:pass@word@host/a", &["pass@word"]);
+        check("https://me:long-enough%2@host/a", &["long-enough%2"]);
+        check("https://me:short@host/a", &[]);
+        check("https://host/a:password@b", &[]);
+        check("git@host:path", &[]);
+    }
+}

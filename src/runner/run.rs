@@ -1,0 +1,143 @@
+//! The run itself: session, readers, engine, and the end of what was made for it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use super::begun::unless_cancelled;
+use super::error::{NotRun, RunError};
+use super::prepare::Prepared;
+use super::request::{Request, Target};
+use crate::backend::{RunSpec, policy::Trust};
+use crate::base::masker::Masker;
+use crate::base::{RunId, SystemClock};
+use crate::engine::{self, Job, Options};
+use crate::event::RunState;
+use crate::ledger::Object;
+use crate::plan::{OnStepFailure, Plan, graph};
+use crate::report::{Feed, Reader, ReaderFailure};
+use crate::source::Captured;
+
+/// A run that ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// The run's id.
+    pub run: RunId,
+    /// How everything in it ended.
+    pub state: RunState,
+    /// What could not be removed; `clean` will.
+    pub left: Vec<Object>,
+    /// The readers that did not do their work.
+    pub failures: Vec<ReaderFailure>,
+}
+
+impl Prepared {
+    /// Runs it to its end; each reader gets every event, on a thread of its own.
+    ///
+    /// # Errors
+    /// [`NotRun`] when the backend refuses the run as a whole; nothing is left then, but for what it
+    /// names. A step that fails is no error.
+    ///
+    /// # Cancel safety
+    /// Ask by the `cancel` it was prepared with; a dropped future leaves what it made to the next
+    /// clean-up.
+    pub async fn run(self, readers: Vec<Box<dyn Reader>>) -> Result<Finished, NotRun> {
+        let Prepared { begun, request, loaded, record, backend, cancel } = self;
+        let captured = begun.captured();
+        let spec = RunSpec {
+            run: begun.run.clone(),
+            workspace: captured.map(|captured| captured.tree.clone()),
+            workspace_gid: captured.map_or(0, |captured| captured.gid),
+            lanes: lanes(&loaded.plan),
+        };
+        let opening = unless_cancelled(&cancel, backend.open(spec, Arc::clone(&begun.ledger))).await;
+        let session = match opening.and_then(|opened| opened.map_err(RunError::Backend)) {
+            Ok(session) => session,
+            Err(error) => return Err(NotRun { error, left: begun.give_up(Some(&backend)).await }),
+        };
+
+        let mut feed = Feed::new(&loaded.plan, record.logs());
+        feed.add(Box::new(record.reader()));
+        for reader in readers {
+            feed.add(reader);
+        }
+        let feed = Arc::new(Mutex::new(Some(feed)));
+        let sender = Arc::clone(&feed);
+        let state = engine::run(Job {
+            run: begun.run.clone(),
+            env: built_ins(captured),
+            plan: Arc::new(with_options(loaded.plan, &request)),
+            session,
+            backend: backend.description(),
+            source: captured.map(|captured| captured.summary.clone()).unwrap_or_default(),
+            notes: captured.map(|captured| captured.notes.clone()).unwrap_or_default(),
+            options: Options {
+                jobs: request.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from),
+                log_limit: request.log_limit,
+                lookahead: true,
+            },
+            // A directory of this machine and a URL given by hand are trusted (language L35).
+            trust: Trust::Trusted,
+            masker: masker(&request.target),
+            overrides: request.env,
+            logs: record.logs(),
+            clock: Arc::new(SystemClock::start()),
+            cancel,
+            emit: Box::new(move |event| {
+                if let Some(feed) = sender.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+                    feed.send(event);
+                }
+            }),
+        })
+        .await;
+
+        let run = begun.run.clone();
+        let left = begun.end(Some(&backend)).await;
+        let feed = feed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let failures = match feed {
+            Some(feed) => tokio::task::spawn_blocking(move || feed.finish()).await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        Ok(Finished { run, state, left, failures })
+    }
+}
+
+fn masker(target: &Target) -> Masker {
+    match target {
+        Target::Pipeline { source, .. } => Masker::new(source.secrets()),
+        Target::Image { .. } => Masker::none(),
+    }
+}
+
+/// The plan as this run wants it; the one that is kept holds no option of a run.
+fn with_options(mut plan: Plan, request: &Request) -> Plan {
+    if request.keep_going {
+        for stage in &mut plan.stages {
+            stage.on_step_failure = OnStepFailure::GoOn;
+        }
+    }
+    plan
+}
+
+/// How many steps use each lane.
+fn lanes(plan: &Plan) -> BTreeMap<u32, usize> {
+    let mut uses = BTreeMap::new();
+    for lane in graph::lanes(plan).into_values() {
+        *uses.entry(lane).or_default() += 1;
+    }
+    uses
+}
+
+/// The built-ins that only the source knows (language L13); the engine adds the others.
+fn built_ins(captured: Option<&Captured>) -> BTreeMap<String, String> {
+    let Some(captured) = captured else { return BTreeMap::new() };
+    let git = &captured.git;
+    [
+        ("WINDLASS_GIT_SHA", &git.sha),
+        ("WINDLASS_GIT_BRANCH", &git.branch),
+        ("WINDLASS_GIT_TAG", &git.tag),
+        ("WINDLASS_GIT_URL", &git.url),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.clone()))
+    .into()
+}
