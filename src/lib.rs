@@ -15,6 +15,7 @@
 
 pub mod backend;
 pub mod base;
+pub mod cli;
 pub mod engine;
 pub mod event;
 pub mod frontend;

@@ -1,0 +1,45 @@
+//! From the command line to a plan, for the commands that run nothing.
+
+use crate::cli::args::Pipeline;
+use crate::cli::exit::Exit;
+use crate::cli::signal::Signals;
+use crate::cli::{failure, output};
+use crate::engine;
+use crate::runner::{self, Home, Invalid, Loaded, NotRun, RunError, Source};
+
+/// Why there is no plan.
+pub(super) enum Stopped {
+    /// It is printed already.
+    Said(Exit),
+    /// The file is not valid.
+    Invalid(Invalid),
+}
+
+/// Compiles a pipeline without running it.
+pub(super) async fn load(pipeline: &Pipeline) -> Result<Loaded, Stopped> {
+    let source = pipeline.source(false).map_err(|(message, help)| {
+        output::error(message, Some(help));
+        Stopped::Said(Exit::Usage)
+    })?;
+    let file = pipeline.file.as_deref();
+    let (loaded, signal) = match &source {
+        Source::Directory(dir) | Source::InPlace(dir) => {
+            (runner::directory(dir, file).map_err(NotRun::from), None)
+        }
+        Source::Url { .. } => {
+            let home = Home::open().map_err(|error| Stopped::Said(failure::home(&error)))?;
+            let (handle, cancel) = engine::cancel();
+            let signals =
+                Signals::listen(handle).map_err(|error| Stopped::Said(failure::no_signals(&error)))?;
+            let loaded = runner::cloned(&home, &source, file, &cancel).await;
+            (loaded, signals.exit())
+        }
+    };
+    loaded.map_err(|not_run| match not_run {
+        NotRun { error: RunError::Invalid(invalid), left } => {
+            failure::left(&left);
+            Stopped::Invalid(invalid)
+        }
+        not_run => Stopped::Said(failure::not_run(&not_run, signal)),
+    })
+}

@@ -1,0 +1,105 @@
+//! `windlass run`.
+
+use std::io;
+use std::time::Instant;
+
+use crate::cli::args::{Backend, Output, Run};
+use crate::cli::exit::Exit;
+use crate::cli::signal::Signals;
+use crate::cli::{failure, output};
+use crate::engine;
+use crate::report::{Ndjson, Notices, Plain, Raw, Reader, ReaderFailure, Style};
+use crate::runner::{self, Home, Prepared, Request, Target};
+
+/// Runs a pipeline, or one command in one container.
+pub(in crate::cli) async fn run(args: Run) -> Exit {
+    // From here on a signal is a request, whatever is going on.
+    let (handle, cancel) = engine::cancel();
+    let signals = match Signals::listen(handle) {
+        Ok(signals) => signals,
+        Err(error) => return failure::no_signals(&error),
+    };
+    let request = match request(&args) {
+        Ok(request) => request,
+        Err(exit) => return exit,
+    };
+    let home = match Home::open() {
+        Ok(home) => home,
+        Err(error) => return failure::home(&error),
+    };
+    let backend = match args.backend {
+        Backend::Docker => runner::docker(&home),
+    };
+    let began = Instant::now();
+    let prepared = match runner::prepare(&home, request, backend, cancel).await {
+        Ok(prepared) => prepared,
+        Err(not_run) => return failure::not_run(&not_run, signals.exit()),
+    };
+    if let Some((text, found)) = prepared.warnings() {
+        failure::diagnostics(text, found);
+    }
+    if args.verbose {
+        output::note(format_args!(
+            "run {} prepared in {:.3}s",
+            prepared.run_id(),
+            began.elapsed().as_secs_f64()
+        ));
+        output::note(format_args!("record: {}", prepared.record().display()));
+    }
+    let readers = readers(&args, &prepared);
+    signals.told_by_the_run();
+    match prepared.run(readers).await {
+        Ok(finished) => {
+            for failure in &finished.failures {
+                output::warning(&failure.to_string(), None);
+            }
+            failure::left(&finished.left);
+            match Exit::of_run(&finished.state, signals.exit(), args.propagate_exit) {
+                Exit::Passed if args.output.is_some() && finished.failures.iter().any(is_output) => {
+                    Exit::OutputFailed
+                }
+                exit => exit,
+            }
+        }
+        Err(not_run) => failure::not_run(&not_run, signals.exit()),
+    }
+}
+
+/// Whether it is what was asked for on standard output that could not be written.
+fn is_output(failure: &ReaderFailure) -> bool {
+    matches!(failure.reader, "plain" | "ndjson")
+}
+
+fn request(args: &Run) -> Result<Request, Exit> {
+    let target = if let Some(image) = &args.image {
+        Target::Image { image: image.clone(), command: args.command.clone() }
+    } else {
+        let source = args.pipeline.source(args.in_place).map_err(|(message, help)| {
+            output::error(message, Some(help));
+            Exit::Usage
+        })?;
+        Target::Pipeline { source, file: args.pipeline.file.clone() }
+    };
+    Ok(Request {
+        env: args.env.iter().cloned().collect(),
+        jobs: args.jobs,
+        log_limit: args.log_limit,
+        keep_going: args.keep_going,
+        ..Request::new(target)
+    })
+}
+
+/// What shows the run. What is not the run's own output goes to standard error in any case.
+fn readers(args: &Run, prepared: &Prepared) -> Vec<Box<dyn Reader>> {
+    let (out, err) = (Box::new(io::stdout()), Box::new(io::stderr()));
+    let style = |color| Style { color, ..Style::default() };
+    let notices = Notices::new(prepared.plan(), err, style(output::colors(&io::stderr())));
+    let shown: Box<dyn Reader> = match (args.output, &args.image) {
+        (Some(Output::Json), _) => Box::new(Ndjson::new(out)),
+        (None, Some(_)) => Box::new(Raw::new(out, Box::new(io::stderr()))),
+        (Some(Output::Plain), _) | (None, None) => {
+            Box::new(Plain::new(prepared.plan(), out, style(output::colors(&io::stdout()))))
+        }
+    };
+    vec![shown, Box::new(notices)]
+}

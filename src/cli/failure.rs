@@ -1,0 +1,69 @@
+//! Prints why something could not begin, and gives its exit code.
+
+use std::io;
+
+use super::exit::Exit;
+use super::output;
+use crate::base::{Diagnostic, SourceText};
+use crate::frontend;
+use crate::ledger::{Object, ObjectKind};
+use crate::runner::{HomeError, NotRun, RunError};
+
+/// A state directory that cannot be used.
+pub(super) fn home(error: &HomeError) -> Exit {
+    output::error(&output::chain(error), Some(error.help()));
+    Exit::StoreUnusable
+}
+
+/// A system that has no place for a signal handler.
+pub(super) fn no_signals(error: &io::Error) -> Exit {
+    output::error(&format!("cannot listen to signals: {error}"), None);
+    Exit::Bug
+}
+
+/// A run that did not begin. `signal` is the code of the signal that came, if one did.
+pub(super) fn not_run(not_run: &NotRun, signal: Option<Exit>) -> Exit {
+    let exit = run(&not_run.error, signal);
+    left(&not_run.left);
+    exit
+}
+
+/// Anything that kept a run, a plan or a check from being made.
+pub(super) fn run(error: &RunError, signal: Option<Exit>) -> Exit {
+    let Some(class) = error.class() else {
+        output::note(error);
+        return signal.unwrap_or(Exit::StepFailed);
+    };
+    match error {
+        RunError::Invalid(invalid) => diagnostics(&invalid.text, &invalid.diagnostics),
+        _ => output::error(&output::chain(error), error.help().as_deref()),
+    }
+    signal.unwrap_or(Exit::of_class(class))
+}
+
+/// What was found in a pipeline file.
+pub(super) fn diagnostics(text: &SourceText, found: &[Diagnostic]) {
+    if !found.is_empty() {
+        output::note(frontend::render(text, found, output::colors(&io::stderr())).trim_end());
+    }
+}
+
+/// What a run could not remove.
+pub(super) fn left(objects: &[Object]) {
+    if objects.is_empty() {
+        return;
+    }
+    let names: Vec<String> = objects.iter().map(describe).collect();
+    output::warning(&format!("could not remove {}", names.join(", ")), Some("`windlass clean` removes it"));
+}
+
+/// An object in the words of people.
+pub(super) fn describe(object: &Object) -> String {
+    let kind = match object.kind {
+        ObjectKind::Container => "container",
+        ObjectKind::Network => "network",
+        ObjectKind::Volume => "volume",
+        ObjectKind::Directory => "directory",
+    };
+    format!("{kind} {}", object.name)
+}

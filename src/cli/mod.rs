@@ -1,0 +1,61 @@
+//! The command line: arguments, one file a command, the only printer, signals and exit codes.
+//!
+//! It decides nothing about a run; [`runner`](crate::runner) does.
+
+mod args;
+mod commands;
+mod exit;
+mod failure;
+mod output;
+mod panic;
+mod signal;
+
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use exit::Exit;
+
+/// Runs the program and gives its exit code. Ends the process by the signal, after clean-up, where
+/// a signal ended the run.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    panic::install();
+    let args: Vec<OsString> = args.into_iter().collect();
+    let exit = catch_unwind(AssertUnwindSafe(|| run(args))).unwrap_or(Exit::Bug);
+    signal::end_by(exit);
+    ExitCode::from(exit.code())
+}
+
+fn run(args: Vec<OsString>) -> Exit {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        // Help and version come this way too.
+        Err(asked) => {
+            let printed = asked.print();
+            let wrong = asked.use_stderr();
+            return if wrong { Exit::Usage } else { output::printed(printed) };
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::error(&format!("cannot start: {error}"), None);
+            return Exit::Bug;
+        }
+    };
+    let exit = runtime.block_on(async {
+        match args.command {
+            Command::Run(args) => commands::run::run(args).await,
+            Command::Plan(args) => commands::plan::plan(args).await,
+            Command::Check(args) => commands::check::check(args).await,
+            Command::Schema => commands::schema::schema(),
+            Command::Clean => commands::clean::clean().await,
+        }
+    });
+    // A capture or a daemon that nobody waits for any more must not hold up the end.
+    runtime.shutdown_background();
+    exit
+}

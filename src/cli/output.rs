@@ -1,0 +1,90 @@
+//! Standard output and standard error as the commands write to them.
+//!
+//! Nothing here fails or ends a run: who reads may go away at any time.
+
+use std::error::Error;
+use std::fmt::Display;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+use super::exit::Exit;
+
+/// Writes the one thing that a command was asked for to standard output.
+pub(super) fn data(text: &str) -> Exit {
+    let mut out = io::stdout().lock();
+    printed(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// The exit code after writing to standard output. A reader that has seen enough is no error.
+pub(super) fn printed(result: io::Result<()>) -> Exit {
+    match result {
+        Err(failed) if failed.kind() != ErrorKind::BrokenPipe => {
+            error(&format!("cannot write to standard output: {failed}"), None);
+            Exit::OutputFailed
+        }
+        _ => Exit::Passed,
+    }
+}
+
+/// Writes a line to standard error.
+pub(super) fn note(line: impl Display) {
+    drop(writeln!(io::stderr().lock(), "{line}"));
+}
+
+/// Writes what went wrong, then what to do about it.
+pub(super) fn error(message: &str, help: Option<&str>) {
+    problem("error", "31", message, help);
+}
+
+/// Writes what the user should know, then what to do about it.
+pub(super) fn warning(message: &str, help: Option<&str>) {
+    problem("warning", "33", message, help);
+}
+
+fn problem(word: &str, color: &str, message: &str, help: Option<&str>) {
+    let (on, off) =
+        if colors(&io::stderr()) { (format!("\x1b[1;{color}m"), "\x1b[0m") } else { Default::default() };
+    note(format_args!("{on}{word}:{off} {}", visible(message)));
+    for line in help.into_iter().flat_map(str::lines) {
+        note(format_args!("help: {}", visible(line)));
+    }
+}
+
+/// An error and its causes on one line.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Whether this stream may carry colours.
+pub(super) fn colors(stream: &impl IsTerminal) -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    stream.is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// The text without anything that a terminal would obey; lines stay lines.
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() && character != '\n' && character != '\t' {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminal_controls_in_messages_are_shown_and_not_obeyed() {
+        assert_eq!(visible("a\x1b]0;title\x07\nb\tc é"), "a\\u{1b}]0;title\\u{7}\nb\tc é");
+    }
+}

@@ -1,0 +1,10 @@
+//! The program itself, from the outside, as far as it needs no container.
+
+mod bad_input;
+mod clean;
+mod help;
+mod no_docker;
+mod pages;
+mod runner;
+mod signals;
+mod support;
