@@ -1,0 +1,3 @@
+module example.org/duration
+
+go 1.19
