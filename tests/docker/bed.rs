@@ -1,0 +1,257 @@
+//! A repository, a state directory, and the program, with nothing of the caller's environment.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The image that all tests use.
+pub const IMAGE: &str = "windlass/busybox";
+
+/// Where the engine listens.
+pub fn docker_host() -> String {
+    std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned())
+}
+
+/// A test's own place.
+#[must_use]
+pub struct Bed {
+    directory: TempDir,
+    docker_host: String,
+}
+
+/// How a run of the program ended.
+#[must_use]
+pub struct Ran {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Bed {
+    /// A place with this pipeline in a directory that is no repository.
+    pub fn new(pipeline: &str) -> Self {
+        let directory = tempfile::Builder::new().prefix("windlass-test-").tempdir().unwrap();
+        fs::create_dir(directory.path().join("project")).unwrap();
+        let bed = Self { directory, docker_host: docker_host() };
+        bed.write("windlass.yml", pipeline);
+        bed
+    }
+
+    /// A pipeline of one step with this script.
+    pub fn with_script(script: &str) -> Self {
+        Self::with_step(&format!("run: {script:?}"))
+    }
+
+    /// A pipeline of one step with these keys beside name and image, in flow form.
+    pub fn with_step(keys: &str) -> Self {
+        Self::new(&format!("stages: [{{ name: test, steps: [{{ name: unit, image: {IMAGE}, {keys} }}] }}]\n"))
+    }
+
+    /// Talks to another address than the engine's own.
+    pub fn through(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.docker_host);
+        self
+    }
+
+    pub fn project(&self) -> PathBuf {
+        self.directory.path().join("project")
+    }
+
+    pub fn home(&self) -> PathBuf {
+        self.directory.path().join("home")
+    }
+
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.project().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    pub fn git(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new("git");
+        command.current_dir(self.project()).args(["-c", "user.name=t", "-c", "user.email=t@localhost"]);
+        let output = command.args(arguments).output().unwrap();
+        assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The program with these arguments, in the project.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_windlass"));
+        command.env_clear().current_dir(self.project()).args(arguments).stdin(Stdio::null());
+        command.env("PATH", std::env::var_os("PATH").unwrap()).env("DOCKER_HOST", &self.docker_host);
+        command.env("WINDLASS_HOME", self.home()).env("HOME", self.directory.path());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn windlass(&self, arguments: &[&str]) -> Ran {
+        self.command(arguments).output().unwrap().into()
+    }
+
+    /// Starts the program and goes on.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let out = self.directory.path().join("out");
+        let err = self.directory.path().join("err");
+        let mut command = self.command(arguments);
+        command.stdout(fs::File::create(&out).unwrap()).stderr(fs::File::create(&err).unwrap());
+        Running { child: command.spawn().unwrap(), out, err }
+    }
+
+    /// The instance that all objects of this place carry.
+    pub fn instance(&self) -> String {
+        fs::read_to_string(self.home().join("instance")).unwrap_or_default().trim().to_owned()
+    }
+
+    /// Everything of this place that the engine knows.
+    pub fn objects(&self) -> Vec<String> {
+        let filter = format!("label=dev.windlass.instance={}", self.instance());
+        let list = |arguments: &[&str]| {
+            let mut command = Command::new("docker");
+            command.env("DOCKER_HOST", docker_host()).args(arguments).args(["--filter", &filter]);
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let mut objects = list(&["ps", "--all", "--format", "{{.Names}}"]);
+        objects.extend(list(&["volume", "ls", "--format", "{{.Name}}"]));
+        objects.extend(list(&["network", "ls", "--format", "{{.Name}}"]));
+        objects
+    }
+
+    /// Nothing of a run is left: no object, no row in the ledger, no tree, no mount.
+    #[track_caller]
+    pub fn assert_clean(&self) {
+        assert_eq!(self.objects(), Vec::<String>::new(), "objects are left");
+        for directory in ["ledger", "trees"] {
+            let left: Vec<_> = fs::read_dir(self.home().join(directory))
+                .map(|entries| entries.map(|entry| entry.unwrap().file_name()).collect())
+                .unwrap_or_default();
+            assert!(left.is_empty(), "left in {directory}: {left:?}");
+        }
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        assert!(!mounts.contains(self.directory.path().to_str().unwrap()), "a mount is left");
+    }
+
+    /// The stored log of the only run's step.
+    pub fn log(&self, step: &str) -> Vec<u8> {
+        let runs: Vec<_> = fs::read_dir(self.home().join("runs")).unwrap().collect();
+        assert_eq!(runs.len(), 1, "one run is kept");
+        let path = runs[0].as_ref().unwrap().path().join(format!("logs/{step}.1.log"));
+        fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            status: output.status,
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Ran {
+    /// It ended with this code.
+    #[track_caller]
+    pub fn code(self, code: i32) -> Self {
+        assert_eq!(self.status.code(), Some(code), "\n{}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Its standard output has this in it.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.stdout.contains(text), "no {text:?} in:\n{}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Its standard error has this in it.
+    #[track_caller]
+    pub fn warns(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "no {text:?} in:\n{}\n{}", self.stderr, self.stdout);
+        self
+    }
+
+    /// The events of `--output json`.
+    #[track_caller]
+    pub fn events(&self) -> Vec<Value> {
+        self.stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+            .collect()
+    }
+
+    /// How each step ended, by `--output json`: outcome and reason.
+    #[track_caller]
+    pub fn ends(&self) -> BTreeMap<String, String> {
+        let ended = self.events().into_iter().filter(|event| event["event"]["type"] == "step_ended");
+        ended
+            .map(|event| {
+                let (step, end) = (&event["event"]["step"], &event["event"]["end"]);
+                let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+                (word(step), format!("{} {}", word(&end["outcome"]), word(&end["reason"])))
+            })
+            .collect()
+    }
+
+    /// The end of this step.
+    #[track_caller]
+    pub fn end_of(&self, step: &str) -> Value {
+        let events = self.events();
+        let ended = |event: &&Value| event["event"]["type"] == "step_ended" && event["event"]["step"] == step;
+        let event = events.iter().find(ended).unwrap_or_else(|| panic!("{step} has no end: {}", self.stdout));
+        event["event"]["end"].clone()
+    }
+}
+
+/// A program that goes on.
+pub struct Running {
+    child: Child,
+    out: PathBuf,
+    err: PathBuf,
+}
+
+impl Running {
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits until it has said this.
+    #[track_caller]
+    pub fn wait_for(&mut self, text: &str) {
+        let start = Instant::now();
+        while !self.said().contains(text) {
+            let ended = self.child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && start.elapsed() < Duration::from_mins(1),
+                "no {text:?}: {}",
+                self.said()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn said(&self) -> String {
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        format!("{}\n{}", read(&self.out), read(&self.err))
+    }
+
+    /// Its end.
+    pub fn finish(mut self) -> Ran {
+        let status = self.child.wait().unwrap();
+        let read = |path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+        Ran { status, stdout: read(&self.out), stderr: read(&self.err) }
+    }
+}

@@ -1,0 +1,17 @@
+//! What needs a Docker engine. `tests/run` starts one of its own and makes the images; by hand, set
+//! `DOCKER_HOST` to one that has `windlass/busybox` (`images/test/busybox`).
+//!
+//! A missing engine fails every test: none of them passes by not running.
+
+#![allow(unreachable_pub, reason = "modules of one test program")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod bed;
+mod contract;
+mod ends;
+mod examples;
+mod faults;
+mod proxy;
+mod registry;
+mod runs;
+mod signals;
