@@ -1,0 +1,71 @@
+# shellcheck shell=bash disable=SC2034
+# What must be on this machine, found by trying it rather than by asking a package manager, so that any distribution
+# can do; and its installation where that is ours to do: as root, on Debian.
+
+# Debian package, then the command that works once it is there.
+build_needs='
+gcc                 command -v cc
+libc6-dev           test -e /usr/include/stdio.h
+pkg-config          command -v pkg-config
+libssl-dev          pkg-config --exists openssl
+zlib1g-dev          pkg-config --exists zlib
+git                 command -v git
+ca-certificates     test -e /etc/ssl/certs
+'
+# The examples are read by YAML parsers and a schema validator that are not ours.
+test_needs='
+python3             command -v /usr/bin/python3
+python3-yaml        /usr/bin/python3 -c "import yaml"
+python3-ruamel.yaml /usr/bin/python3 -c "import ruamel.yaml"
+python3-jsonschema  /usr/bin/python3 -c "import jsonschema"
+'
+# For a Docker daemon of our own.
+docker_needs='
+docker.io           command -v dockerd && command -v docker
+iproute2            command -v ip
+'
+# For images/make: the small ones, and those with a Debian in them.
+busybox_needs='
+busybox-static      static_busybox
+'
+debian_needs='
+mmdebstrap          command -v mmdebstrap
+'
+
+static_busybox() { [[ -x /bin/busybox ]] && ! ldd /bin/busybox; }
+
+# missing NEEDS...: the packages whose command does not work.
+missing() {
+  local package probe
+  while read -r package probe; do
+    [[ -z $package ]] || (eval "$probe") >/dev/null 2>&1 || echo "$package"
+  done <<<"$(printf '%s\n' "$@")"
+}
+
+# provide NEEDS...: installs what is missing. Prints what to do and returns 1 where it may not.
+provide() {
+  local packages
+  mapfile -t packages < <(missing "$@")
+  [[ ${#packages[@]} -gt 0 ]] || return 0
+  if [[ $EUID != 0 ]] || ! command -v apt-get >/dev/null; then
+    echo "missing on this machine: ${packages[*]}"
+    echo "as root on Debian: apt-get install --no-install-recommends ${packages[*]}"
+    return 1
+  fi
+  echo "installing ${packages[*]}"
+  apt_quietly update
+  apt_quietly install --no-install-recommends "${packages[@]}"
+  mapfile -t packages < <(missing "$@")
+  [[ ${#packages[@]} == 0 ]] || { echo "installed, and still not working: ${packages[*]}"; return 1; }
+}
+
+apt_quietly() {
+  local log
+  log=$(mktemp)
+  if ! DEBIAN_FRONTEND=noninteractive apt-get -y -q -o DPkg::Lock::Timeout=120 "$@" </dev/null >"$log" 2>&1; then
+    tail -n 20 "$log"
+    rm -f "$log"
+    return 1
+  fi
+  rm -f "$log"
+}
