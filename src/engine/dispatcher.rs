@@ -99,6 +99,7 @@ impl Dispatcher {
             origin: job.clock.elapsed(),
             world: Arc::new(World {
                 session: job.session,
+                slots: job.slots,
                 logs: job.logs,
                 clock: job.clock,
                 masker: job.masker,

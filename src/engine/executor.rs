@@ -64,7 +64,14 @@ async fn live(world: &World, attempt: &Attempt, mut orders: Orders) -> Result<En
             Err(_) => orders.go().await?,
         }
     };
-    Ok(accompany(world, attempt, started, orders).await)
+    let slot = match orders.unless_withdrawn(world.slots.take()).await {
+        Ok(slot) => slot,
+        Err(withdrawn) => return Err(discard(started, withdrawn).await),
+    };
+    let end = accompany(world, attempt, started, orders).await;
+    // Given back before anybody hears of the end, so that whoever follows finds it free.
+    drop(slot);
+    Ok(end)
 }
 
 async fn start(world: &World, attempt: &Attempt) -> Result<Started, StartError> {
@@ -84,12 +91,15 @@ async fn hold(mut started: Started, orders: &mut Orders) -> Result<Option<Starte
     match early {
         Ok(false) => Ok(Some(started)),
         Ok(true) => orders.go().await.map(|()| None),
-        Err(withdrawn) => {
-            started.control.kill().await;
-            ended(&mut started).await;
-            Err(withdrawn)
-        }
+        Err(withdrawn) => Err(discard(started, withdrawn).await),
     }
+}
+
+/// Ends a container whose program was never let go.
+async fn discard(mut started: Started, withdrawn: Withdrawn) -> Withdrawn {
+    started.control.kill().await;
+    ended(&mut started).await;
+    withdrawn
 }
 
 async fn ended(started: &mut Started) {

@@ -23,6 +23,7 @@ mod message;
 mod output;
 mod retry;
 mod schedule;
+mod slots;
 mod verdict;
 mod world;
 
@@ -34,6 +35,7 @@ use std::sync::Arc;
 
 pub use cancel::{Cancel, CancelHandle, cancel};
 pub use convert::unsupported;
+pub use slots::{Slot, Slots, Unshared};
 
 use crate::backend::Session;
 use crate::backend::policy::Trust;
@@ -70,6 +72,8 @@ pub struct Job {
     pub trust: Trust,
     /// Hides secrets in all output and messages.
     pub masker: Masker,
+    /// Places for running steps, shared with other runs.
+    pub slots: Arc<dyn Slots>,
     /// Where output goes.
     pub logs: Arc<dyn Logs>,
     /// Where durations come from.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::message::{Message, News};
+use super::slots::Slots;
 use crate::backend::Session;
 use crate::base::Clock;
 use crate::base::masker::Masker;
@@ -13,6 +14,7 @@ use crate::event::log::Logs;
 /// What the tasks of a run share.
 pub(super) struct World {
     pub(super) session: Arc<dyn Session>,
+    pub(super) slots: Arc<dyn Slots>,
     pub(super) logs: Arc<dyn Logs>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) masker: Masker,

@@ -12,6 +12,7 @@ mod prepare;
 mod request;
 mod run;
 mod single;
+mod slots;
 
 pub use clean::{Cleaned, clean};
 pub use error::{Class, Invalid, NotRun, RunError};

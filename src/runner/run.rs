@@ -8,6 +8,7 @@ use super::begun::unless_cancelled;
 use super::error::{NotRun, RunError};
 use super::prepare::Prepared;
 use super::request::{Request, Target};
+use super::slots::MachineSlots;
 use crate::backend::{RunSpec, policy::Trust};
 use crate::base::masker::Masker;
 use crate::base::{RunId, SystemClock};
@@ -63,6 +64,7 @@ impl Prepared {
         }
         let feed = Arc::new(Mutex::new(Some(feed)));
         let sender = Arc::clone(&feed);
+        let jobs = request.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
         let state = engine::run(Job {
             run: begun.run.clone(),
             env: built_ins(captured),
@@ -71,11 +73,8 @@ impl Prepared {
             backend: backend.description(),
             source: captured.map(|captured| captured.summary.clone()).unwrap_or_default(),
             notes: captured.map(|captured| captured.notes.clone()).unwrap_or_default(),
-            options: Options {
-                jobs: request.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from),
-                log_limit: request.log_limit,
-                lookahead: true,
-            },
+            slots: Arc::new(MachineSlots::new(&begun.home, jobs)),
+            options: Options { jobs, log_limit: request.log_limit, lookahead: true },
             // A directory of this machine and a URL given by hand are trusted (language L35).
             trust: Trust::Trusted,
             masker: masker(&request.target),

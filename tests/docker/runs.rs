@@ -184,3 +184,25 @@ fn an_ordinary_user_is_not_stopped_by_what_root_made() {
         bed.assert_clean();
     }
 }
+
+#[test]
+fn two_runs_at_once_share_the_machines_jobs() {
+    let bed = Bed::with_script("sleep 0.5");
+    let start = || {
+        let mut command = bed.command(&["run", "--jobs", "1", "--output", "json"]);
+        command.stdout(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    let both = [start(), start()];
+    let mut times = Vec::new();
+    for child in both {
+        let ran = crate::bed::Ran::from(child.wait_with_output().unwrap()).code(0);
+        let at = |kind: &str| {
+            let event = ran.events().into_iter().find(|event| event["event"]["type"] == kind);
+            event.unwrap()["at"].as_u64().unwrap()
+        };
+        times.push((at("step_started"), at("step_ended")));
+    }
+    times.sort_unstable();
+    assert!(times[0].1 <= times[1].0, "one step ran beside the other: {times:?}");
+    bed.assert_clean();
+}

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Job, Options, cancel, run};
+use super::{Job, Options, Unshared, cancel, run};
 use crate::backend::fake::{Call, Fake};
 use crate::backend::policy::Trust;
 use crate::base::masker::Masker;
@@ -138,6 +138,7 @@ impl Setup {
             options: Options { jobs: self.jobs, log_limit: Bytes(1 << 20), lookahead: self.lookahead },
             trust: Trust::Trusted,
             masker: self.masker,
+            slots: Arc::new(Unshared),
             logs: Arc::new(self.logs.clone()),
             clock: Arc::new(PausedClock(Instant::now())),
             cancel,
