@@ -36,7 +36,8 @@ fn docker(arguments: &[&str]) {
 fn parts(label: &str) -> Blobs {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
-    docker(&["save", "--output", at("image.tar").to_str().unwrap(), IMAGE]);
+    // Without its tag, all tags of that name would be saved, in no order.
+    docker(&["save", "--output", at("image.tar").to_str().unwrap(), &format!("{IMAGE}:latest")]);
     let status = Command::new("tar").arg("-C").arg(directory.path()).arg("-xf").arg(at("image.tar")).status();
     assert!(status.unwrap().success());
     let read = |path: &Path| fs::read(path).unwrap();
