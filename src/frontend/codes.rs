@@ -125,6 +125,8 @@ codes! {
         "The pipeline's and the stages' `env` and the `defaults` are given to every step; together, over all steps, they come to more than 64 MiB. Put large data into files of the repository.";
     NEEDED_TWICE "W0159" "`needs` names a step twice"
         "Once is enough; a second time is usually a name that should have been changed.";
+    NEEDS_NOTHING "W0160" "`needs: { any: [] }`"
+        "The step would wait for the first of no steps, and so for ever. Name the steps of which one must pass, or write `needs: []` for a step that starts at once.";
 }
 
 #[cfg(test)]

@@ -206,3 +206,27 @@ fn two_runs_at_once_share_the_machines_jobs() {
     assert!(times[0].1 <= times[1].0, "one step ran beside the other: {times:?}");
     bed.assert_clean();
 }
+
+#[test]
+fn what_is_tried_again_goes_on_in_the_tree_as_it_was_left() {
+    let bed = Bed::with_step(
+        "run: \"echo try >> tries; [ $(wc -l < tries) = 3 ]\", retry: { max: 3, for: [failure], backoff: 10ms }",
+    );
+    let ran = bed.windlass(&["run"]).code(0).says("flaky, 3 attempts");
+    assert!(ran.stdout.contains("attempt 2 failed: exit code 1"), "{}", ran.stdout);
+    bed.assert_clean();
+}
+
+#[test]
+fn the_first_that_passes_is_enough() {
+    let step = |name: &str, keys: &str| format!("{{ name: {name}, image: {IMAGE}, {keys} }}");
+    let steps = [
+        step("breaks", "run: exit 1, allow_failure: true"),
+        step("slow", "run: \"until [ -e chosen ]; do sleep 0.05; done\""),
+        step("quick", "run: \"true\""),
+        step("chooses", "run: touch chosen, needs: { any: [breaks, slow, quick] }"),
+    ];
+    let bed = Bed::new(&format!("stages: [{{ name: test, steps: [{}] }}]\n", steps.join(", ")));
+    let _ran = bed.windlass(&["run", "--jobs", "4"]).code(0);
+    bed.assert_clean();
+}

@@ -35,6 +35,7 @@ pub(super) enum Kind {
     Size,
     Cpus,
     Count,
+    Attempts,
     User,
     Image,
     Environment,
@@ -44,7 +45,11 @@ pub(super) enum Kind {
     Shell,
     Choice(&'static [&'static str]),
     Needs,
+    /// A list of step names with at least one.
+    StepNames,
     AllowFailure,
+    Retry,
+    RetryFor,
     ExitCodes,
     Mapping(&'static Table),
     /// A list that is not empty.
@@ -59,7 +64,8 @@ pub(super) const AFTER: &[&str] = &["success", "failure", "always"];
 pub(super) const NETWORK: &[&str] = &["none"];
 
 /// Every table, the outermost first.
-pub(super) static ALL: [&Table; 6] = [&PIPELINE, &DEFAULTS, &STAGE, &STEP, &RESOURCES, &ALLOW_FAILURE];
+pub(super) static ALL: [&Table; 8] =
+    [&PIPELINE, &DEFAULTS, &STAGE, &STEP, &RESOURCES, &ALLOW_FAILURE, &NEEDS, &RETRY];
 
 pub(super) static PIPELINE: Table = Table {
     name: "pipeline",
@@ -102,7 +108,7 @@ pub(super) static DEFAULTS: Table = Table {
         key("user", Kind::User, "User of steps without one."),
         key("timeout", Kind::Duration, "Time limit of steps without one; 1h when left out."),
         key("resources", Kind::Mapping(&RESOURCES), "Limits of steps, each where the step has none."),
-        later("retry"),
+        key("retry", Kind::Retry, "Extra attempts of steps that do not say."),
     ],
     clashes: &[],
     requires: &[],
@@ -156,12 +162,17 @@ pub(super) static STEP: Table = Table {
         key("after", Kind::Choice(AFTER), "Runs after success of what it waits for, failure, or always."),
         key("allow_failure", Kind::AllowFailure, "Whether its failure does not count, or which does not.")
             .also(&["continue-on-error", "ignore_errors", "optional"]),
+        key(
+            "retry",
+            Kind::Retry,
+            "Extra attempts: a number of them after infrastructure failed, or a mapping.",
+        )
+        .also(&["retries", "attempts"]),
         later("when"),
         later("environments"),
         later("matrix"),
         later("secrets"),
         later("services"),
-        later("retry"),
         later("outputs"),
         later("artifacts"),
         later("artifacts_from"),
@@ -197,6 +208,28 @@ pub(super) static ALLOW_FAILURE: Table = Table {
     noun: "`allow_failure`",
     about: "Which failures do not count.",
     keys: &[key("exit_codes", Kind::ExitCodes, "Exit codes that do not count.").required()],
+    clashes: &[],
+    requires: &[],
+};
+
+pub(super) static NEEDS: Table = Table {
+    name: "needs",
+    noun: "`needs`",
+    about: "Steps of which one is enough.",
+    keys: &[key("any", Kind::StepNames, "Starts as soon as the first of these has passed.").required()],
+    clashes: &[],
+    requires: &[],
+};
+
+pub(super) static RETRY: Table = Table {
+    name: "retry",
+    noun: "`retry`",
+    about: "Extra attempts.",
+    keys: &[
+        key("max", Kind::Attempts, "How many, at most, beyond the first.").required(),
+        key("for", Kind::RetryFor, "After what: `infrastructure` when left out.").also(&["when", "on"]),
+        key("backoff", Kind::Duration, "The first pause; it doubles with each attempt.").also(&["delay"]),
+    ],
     clashes: &[],
     requires: &[],
 };

@@ -6,8 +6,10 @@
 mod graph;
 mod keys;
 mod lower;
+mod needs;
 mod program;
 mod read;
+mod retry;
 mod schema;
 mod step;
 mod values;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::keys::{self, Key, Kind, Table};
+use super::retry;
 
 /// Where text is wanted, a plain scalar keeps its spelling, whatever it looks like.
 const TEXT: [&str; 3] = ["string", "number", "boolean"];
@@ -75,10 +76,13 @@ fn value(kind: Kind) -> Value {
         Kind::Command => list(text(), 1),
         Kind::Shell => json!({ "anyOf": [{ "enum": ["sh", "bash"] }, list(text(), 1)] }),
         Kind::Choice(words) => json!({ "enum": words }),
-        Kind::Needs => {
-            let mut needs = list(value(Kind::Name), 0);
-            needs["uniqueItems"] = true.into();
-            needs
+        Kind::Needs => json!({ "anyOf": [steps(0), { "$ref": reference(&keys::NEEDS) }] }),
+        Kind::StepNames => steps(1),
+        Kind::Retry => json!({ "anyOf": [value(Kind::Attempts), { "$ref": reference(&keys::RETRY) }] }),
+        Kind::Attempts => json!({ "type": "integer", "minimum": 0, "maximum": retry::MOST }),
+        Kind::RetryFor => {
+            let code = json!({ "type": "integer", "minimum": 1, "maximum": 255 });
+            list(json!({ "anyOf": [{ "enum": retry::CLASSES }, code] }), 1)
         }
         Kind::AllowFailure => {
             json!({ "anyOf": [{ "type": "boolean" }, { "$ref": reference(&keys::ALLOW_FAILURE) }] })
@@ -100,6 +104,13 @@ fn script() -> Value {
 
 fn list(items: Value, least: usize) -> Value {
     json!({ "type": "array", "items": items, "minItems": least })
+}
+
+/// Names of steps, each once.
+fn steps(least: usize) -> Value {
+    let mut steps = list(value(Kind::Name), least);
+    steps["uniqueItems"] = true.into();
+    steps
 }
 
 fn reference(table: &Table) -> String {

@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use super::graph::Declared;
 use super::keys;
+use super::needs::Needed;
 use super::program::default_shell;
 use super::read::{Field, Fields, Reader};
 use crate::base::{Span, StepId};
 use crate::frontend::lines::Lines;
 use crate::frontend::yaml::Value;
 use crate::frontend::{codes, shorten};
-use crate::plan::{
-    After, AllowFailure, Condition, Image, Mount, Needs, Network, Resources, Retry, Step, Text,
-};
+use crate::plan::{After, AllowFailure, Condition, Image, Mount, Network, Resources, Retry, Step, Text};
 
 /// The name of the volume that every native step mounts.
 pub(super) const WORKSPACE: &str = "workspace";
@@ -31,6 +30,7 @@ pub(super) struct Defaults {
     user: Option<String>,
     timeout: Duration,
     resources: Resources,
+    retry: Retry,
 }
 
 /// Where a list of steps stands.
@@ -65,6 +65,7 @@ impl Reader<'_> {
             user: None,
             timeout: TIMEOUT,
             resources: Resources::default(),
+            retry: Retry::default(),
         };
         let Some(field) = field else { return defaults };
         let fields = self.fields(&keys::DEFAULTS, field);
@@ -81,6 +82,9 @@ impl Reader<'_> {
         }
         if let Some(field) = fields.get("resources") {
             self.resources(field, &mut defaults.resources);
+        }
+        if let Some(field) = fields.get("retry") {
+            defaults.retry = self.retry(field);
         }
         defaults
     }
@@ -112,13 +116,12 @@ impl Reader<'_> {
         let no_network = fields.get("network").and_then(|field| self.choice(field, keys::NETWORK)).is_some();
         let after = fields.get("after").and_then(|field| self.after(field));
         let allow_failure = fields.get("allow_failure").map(|field| self.allow_failure(field));
+        let retry = fields.get("retry").map(|field| self.retry(field));
         let id = StepId::new(name.map_or("", |(name, _)| name));
-        let needed = needs
-            .as_deref()
-            .map(|needs| Needs::All(needs.iter().map(|(name, _)| StepId::new(*name)).collect()));
-        let waits = needs.as_ref().is_some_and(|needs| !needs.is_empty());
+        let waits = needs.as_ref().is_some_and(|needs| !needs.names.is_empty());
+        let needed = needs.as_ref().map(Needed::lowered);
         if let Some((name, span)) = name {
-            let needs = needs.unwrap_or_default();
+            let needs = needs.map(|needs| needs.names).unwrap_or_default();
             declared.push(Declared { name, span, stage: place.stage, apart: place.apart, needs });
         }
         Step {
@@ -150,7 +153,7 @@ impl Reader<'_> {
                 After::Success
             }),
             allow_failure: allow_failure.unwrap_or_default(),
-            retry: Retry::default(),
+            retry: retry.unwrap_or_else(|| defaults.retry.clone()),
             condition: Condition::True,
             outputs: Vec::new(),
             line: u32::try_from(place.lines.number(fields.span.start)).ok(),
@@ -233,36 +236,5 @@ impl Reader<'_> {
                 Some(false) | None => AllowFailure::No,
             },
         }
-    }
-
-    /// The names that `needs` gives, with their places.
-    fn needs<'n>(&mut self, field: Field<'n, '_>) -> Vec<(&'n str, Span)> {
-        match &field.node.value {
-            Value::Map(entries) if entries.iter().any(|entry| entry.key() == "any") => {
-                self.needs_later(field, "`needs: { any: … }`");
-                return Vec::new();
-            }
-            Value::List(_) | Value::Map(_) | Value::Scalar { .. } => {}
-        }
-        let help = match &field.node.value {
-            Value::Scalar { text, .. } if !text.is_empty() => format!("write `needs: [{}]`", shorten(text)),
-            _ => "write `needs: [name]`, or `needs: []` to start at once".to_owned(),
-        };
-        let mut names = Vec::new();
-        for item in self.items(field, "a list of step names", &help) {
-            if let Value::Map(entries) = &item.node.value
-                && entries.iter().any(|entry| entry.key() == "step")
-            {
-                self.needs_later(item, "an instance of a matrix in `needs`");
-            } else if let Some(name) = self.verbatim(item, "the name of a step") {
-                names.push((name, item.node.span));
-            }
-        }
-        names
-    }
-
-    fn needs_later(&mut self, field: Field<'_, '_>, what: &str) {
-        let message = format!("{what} is not known to this version yet");
-        self.error(codes::NOT_YET, field.node.span, message, "name the steps: `needs: [one, two]`");
     }
 }

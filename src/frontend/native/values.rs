@@ -146,7 +146,8 @@ impl Reader<'_> {
     /// A whole number in a range.
     pub(super) fn whole(&mut self, field: Field<'_, '_>, least: u32, most: u32) -> Option<u32> {
         let text = self.number(field, "a whole number")?;
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+        let digits =
+            text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
         let number = digits.then(|| text.parse().ok()).flatten().filter(|n| (least..=most).contains(n));
         if number.is_none() {
             self.bad_number(field, text, &format!("a whole number from {least} to {most}"));

@@ -3,4 +3,5 @@
 mod graph;
 mod keys;
 mod values;
+mod waiting;
 mod yaml;

@@ -13,7 +13,7 @@ stages:
   build:
     steps: []
 on_failure: tell
-"), @r"
+"), @"
     W0124
 
       × `name` takes a name, not a list
@@ -39,7 +39,7 @@ on_failure: tell
      3 │ defaults: busybox
        ·           ───────
        ╰────
-      help: the keys of `defaults` are `image`, `shell`, `user`, `timeout`, `resources`
+      help: the keys of `defaults` are `image`, `shell`, `user`, `timeout`, `resources`, `retry`
 
     W0124
 
@@ -75,7 +75,7 @@ stages:
       - make
       - name: lint
         run: { script: make }
-"), @r"
+"), @"
     W0124
 
       × `command` takes a list of words, not text
@@ -111,7 +111,7 @@ stages:
         ·         ────
         ╰────
       help: the keys of a step are `name`, `image`, `run`, `shell`, `command`, `args`, `env`, `user`,
-            `timeout`, `resources`, `network`, `needs`, `after`, `allow_failure`
+            `timeout`, `resources`, `network`, `needs`, `after`, `allow_failure`, `retry`
 
     W0124
 

@@ -1,0 +1,206 @@
+//! What a step waits for, and what it tries again.
+
+use insta::assert_snapshot;
+
+use crate::messages;
+
+#[test]
+fn the_first_of_no_steps() {
+    assert_snapshot!(messages("defaults: { image: busybox }
+stages:
+  - name: build
+    steps:
+      - { name: one, needs: { any: [] } }
+      - { name: two, needs: { any: one } }
+      - { name: three, needs: { all: [one] } }
+      - { name: four, needs: { any: [one, one, none] } }
+"), @"
+    W0160
+
+      × `any` is empty
+       ╭─[windlass.yml:5:36]
+     5 │       - { name: one, needs: { any: [] } }
+       ·                                    ─
+       ╰────
+      help: name the steps of which one must pass, or write `needs: []` to start at once
+
+    W0124
+
+      × `any` takes a list of step names, not text
+       ╭─[windlass.yml:6:36]
+     6 │       - { name: two, needs: { any: one } }
+       ·                                    ───
+       ╰────
+      help: write `any: [one]`
+
+    W0123
+
+      × `needs` has no `any`
+       ╭─[windlass.yml:7:31]
+     7 │       - { name: three, needs: { all: [one] } }
+       ·                               ─
+       ╰────
+      help: add `any`. Starts as soon as the first of these has passed.
+
+    W0121
+
+      × `all` is not a key of `needs`
+       ╭─[windlass.yml:7:33]
+     7 │       - { name: three, needs: { all: [one] } }
+       ·                                 ───
+       ╰────
+      help: the nearest is `any`; the keys of `needs` are `any`
+
+    W0159
+
+      × `needs` names `one` twice
+       ╭─[windlass.yml:8:43]
+     8 │       - { name: four, needs: { any: [one, one, none] } }
+       ·                                           ───
+       ╰────
+      help: remove one of them
+
+    W0153
+
+      × there is no step `none`
+       ╭─[windlass.yml:8:48]
+     8 │       - { name: four, needs: { any: [one, one, none] } }
+       ·                                                ────
+       ╰────
+      help: did you mean `one`?
+    ");
+}
+
+#[test]
+fn steps_that_wait_for_the_first_of_themselves() {
+    assert_snapshot!(messages("defaults: { image: busybox }
+stages:
+  - name: build
+    steps:
+      - { name: one, needs: { any: [two] } }
+      - { name: two, needs: { any: [one] } }
+"), @"
+    W0155
+
+      × these steps wait for each other: one → two → one
+       ╭─[windlass.yml:6:37]
+     6 │       - { name: two, needs: { any: [one] } }
+       ·                                     ───
+       ╰────
+      help: remove one of these `needs`; none of the steps could start
+    ");
+}
+
+#[test]
+fn attempts() {
+    assert_snapshot!(messages("defaults: { image: busybox, retry: often }
+stages:
+  - name: build
+    steps:
+      - { name: one, retry: -1 }
+      - { name: two, retry: [infrastructure] }
+      - { name: three, retry: { for: [failure] } }
+      - { name: four, retry: { max: 1, for: [], backoff: 2 } }
+      - { name: five, retry: { max: 1, for: [flake, 0, 256, \"75\"] } }
+      - { name: six, retry: { max: 1, for: failure } }
+"), @r#"
+    W0134
+
+      × `often` is not what `retry` takes
+       ╭─[windlass.yml:1:36]
+     1 │ defaults: { image: busybox, retry: often }
+       ·                                    ─────
+       ╰────
+      help: a whole number from 0 to 100
+
+    W0134
+
+      × `-1` is not what `retry` takes
+       ╭─[windlass.yml:5:29]
+     5 │       - { name: one, retry: -1 }
+       ·                             ──
+       ╰────
+      help: a whole number from 0 to 100
+
+    W0124
+
+      × `retry` takes a number of extra attempts, or a mapping, not a list
+       ╭─[windlass.yml:6:29]
+     6 │       - { name: two, retry: [infrastructure] }
+       ·                             ─
+       ╰────
+      help: write `retry: 2`, or `retry: { max: 2, for: [infrastructure, 75] }`
+
+    W0123
+
+      × `retry` has no `max`
+       ╭─[windlass.yml:7:31]
+     7 │       - { name: three, retry: { for: [failure] } }
+       ·                               ─
+       ╰────
+      help: add `max`. How many, at most, beyond the first.
+
+    W0135
+
+      × `for` is empty
+       ╭─[windlass.yml:8:45]
+     8 │       - { name: four, retry: { max: 1, for: [], backoff: 2 } }
+       ·                                             ─
+       ╰────
+      help: it takes `infrastructure`, `timeout`, `failure` and exit codes from 1 to 255
+
+    W0132
+
+      × `2` is not a duration
+       ╭─[windlass.yml:8:58]
+     8 │       - { name: four, retry: { max: 1, for: [], backoff: 2 } }
+       ·                                                          ─
+       ╰────
+      help: say which unit is meant: `2s` or `2m`
+
+    W0135
+
+      × `flake` is nothing that can be tried again
+       ╭─[windlass.yml:9:46]
+     9 │       - { name: five, retry: { max: 1, for: [flake, 0, 256, "75"] } }
+       ·                                              ─────
+       ╰────
+      help: `for` takes `infrastructure`, `timeout`, `failure` and exit codes from 1 to 255
+
+    W0135
+
+      × `0` is nothing that can be tried again
+       ╭─[windlass.yml:9:53]
+     9 │       - { name: five, retry: { max: 1, for: [flake, 0, 256, "75"] } }
+       ·                                                     ─
+       ╰────
+      help: `for` takes `infrastructure`, `timeout`, `failure` and exit codes from 1 to 255
+
+    W0135
+
+      × `256` is nothing that can be tried again
+       ╭─[windlass.yml:9:56]
+     9 │       - { name: five, retry: { max: 1, for: [flake, 0, 256, "75"] } }
+       ·                                                        ───
+       ╰────
+      help: `for` takes `infrastructure`, `timeout`, `failure` and exit codes from 1 to 255
+
+    W0135
+
+      × `75` is nothing that can be tried again
+       ╭─[windlass.yml:9:61]
+     9 │       - { name: five, retry: { max: 1, for: [flake, 0, 256, "75"] } }
+       ·                                                             ────
+       ╰────
+      help: `for` takes `infrastructure`, `timeout`, `failure` and exit codes from 1 to 255
+
+    W0124
+
+      × `for` takes a list of what is tried again, not text
+        ╭─[windlass.yml:10:44]
+     10 │       - { name: six, retry: { max: 1, for: failure } }
+        ·                                            ───────
+        ╰────
+      help: `infrastructure`, `timeout`, `failure` and exit codes from 1 to 255
+    "#);
+}
