@@ -106,6 +106,8 @@ codes! {
         "`run`, `command` or `shell` is there but empty. Remove the key to run the image's own entry point.";
     KEYS_CLASH "W0142" "keys that do not go together"
         "`run` is a script and replaces the image's entry point, `command` does the same with a program, and `args` follow a program; so `run` stands without `command` and `args`. `shell` says what reads a script, so it needs `run`.";
+    BAD_MATRIX "W0143" "a matrix that cannot be"
+        "A matrix has keys with lists of values, and a step is there once for each combination, at most 256 times; `exclude` removes those that have certain values, and `include` adds single ones, each with a value for every key. A step gets the values as environment variables, in capitals with `_` for `-`, so no two keys and no variable of `env` may have the same name.";
 
     STEP_TWICE "W0151" "two steps with one name"
         "Step names are unique in the whole pipeline, so that `needs`, the log and the command line can name one without its stage.";
@@ -127,6 +129,8 @@ codes! {
         "Once is enough; a second time is usually a name that should have been changed.";
     NEEDS_NOTHING "W0160" "`needs: { any: [] }`"
         "The step would wait for the first of no steps, and so for ever. Name the steps of which one must pass, or write `needs: []` for a step that starts at once.";
+    NO_INSTANCE "W0161" "`needs` does not say which instance"
+        "`{ step: NAME, matrix: { KEY: VALUE } }` selects those instances of a step that have all these values, and there must be one. A name alone means all instances, which `any` cannot wait for: say which of them is enough.";
 }
 
 #[cfg(test)]

@@ -267,9 +267,22 @@ impl Plan {
         self.all_stages().flat_map(|stage| stage.steps.iter().map(move |step| (stage, step)))
     }
 
+    /// Every step, in the same order, to change it.
+    pub fn all_steps_mut(&mut self) -> impl Iterator<Item = &mut Step> {
+        let stages = self.stages.iter_mut().chain(&mut self.on_failure).chain(&mut self.finally);
+        stages.flat_map(|stage| &mut stage.steps)
+    }
+
     /// The step with this id.
     pub fn step(&self, id: &StepId) -> Option<&Step> {
         self.all_steps().map(|(_, step)| step).find(|step| &step.id == id)
+    }
+}
+
+impl Step {
+    /// Every string of it that may be late.
+    pub fn texts(&self) -> impl Iterator<Item = &Text> {
+        super::texts::of_step(self)
     }
 }
 

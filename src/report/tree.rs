@@ -1,5 +1,6 @@
 //! The tree of a plan: what would run, decided before anything starts.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::ansi::one_line;
@@ -14,6 +15,9 @@ use crate::plan::{
 const STEP_TIMEOUT: Duration = Duration::from_hours(1);
 const RUN_TIMEOUT: Duration = Duration::from_hours(6);
 
+/// What steps are called, by their ids.
+type Names<'p> = HashMap<&'p StepId, &'p str>;
+
 /// Draws a plan as a tree of stages and steps, each with what is not the default.
 pub fn render(plan: &Plan) -> String {
     let mut title = vec![one_line(&plan.name)];
@@ -23,23 +27,24 @@ pub fn render(plan: &Plan) -> String {
     }
     let mut lines = vec![title.join(" · ")];
     let stages: Vec<_> = plan.all_stages().collect();
+    let names = plan.all_steps().map(|(_, step)| (&step.id, step.name.as_str())).collect();
     for (place, stage) in stages.iter().enumerate() {
         let last = place + 1 == stages.len();
         let indent = if last { "   " } else { "│  " };
         lines.push(format!("{} {}", branch(last), join(one_line(stage.id.as_str()), &stage_notes(stage))));
-        lines.extend(children(stage).into_iter().map(|line| format!("{indent}{line}")));
+        lines.extend(children(stage, &names).into_iter().map(|line| format!("{indent}{line}")));
     }
     lines.join("\n") + "\n"
 }
 
-fn children(stage: &Stage) -> Vec<String> {
+fn children(stage: &Stage, known: &Names<'_>) -> Vec<String> {
     let names: Vec<_> = stage.steps.iter().map(|step| one_line(&step.name)).collect();
     let images: Vec<_> = stage.steps.iter().map(|step| image(&step.image)).collect();
     let widest = |texts: &[String]| texts.iter().map(|text| width(text)).max().unwrap_or_default();
     let (name_column, image_column) = (widest(&names), widest(&images));
     let steps = stage.steps.iter().zip(&names).zip(&images).map(|((step, name), image)| {
         let head = format!("{}  {}", pad(name, name_column), pad(image, image_column));
-        join(head, &step_notes(step)).trim_end().to_owned()
+        join(head, &step_notes(step, known)).trim_end().to_owned()
     });
     let lines: Vec<_> = steps.chain(stage.late.iter().map(late_node)).collect();
     let all = lines.len();
@@ -69,7 +74,7 @@ fn stage_notes(stage: &Stage) -> Vec<String> {
     notes
 }
 
-fn step_notes(step: &Step) -> Vec<String> {
+fn step_notes(step: &Step, names: &Names<'_>) -> Vec<String> {
     let mut notes = Vec::new();
     match &step.condition {
         Condition::True => {}
@@ -79,8 +84,8 @@ fn step_notes(step: &Step) -> Vec<String> {
     match &step.needs {
         None => {}
         Some(Needs::All(steps)) if steps.is_empty() => notes.push("needs nothing".to_owned()),
-        Some(Needs::All(steps)) => notes.push(format!("needs {}", list(steps))),
-        Some(Needs::Any(steps)) => notes.push(format!("needs any of {}", list(steps))),
+        Some(Needs::All(steps)) => notes.push(format!("needs {}", list(steps, names))),
+        Some(Needs::Any(steps)) => notes.push(format!("needs any of {}", list(steps, names))),
     }
     notes.extend(after(step.after));
     match &step.allow_failure {
@@ -129,9 +134,9 @@ fn late_node(node: &LateNode) -> String {
     }
 }
 
-fn list(steps: &[StepId]) -> String {
-    let steps: Vec<_> = steps.iter().map(|step| one_line(step.as_str())).collect();
-    steps.join(", ")
+fn list(steps: &[StepId], names: &Names<'_>) -> String {
+    let name = |step: &StepId| one_line(names.get(step).copied().unwrap_or(step.as_str()));
+    steps.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
+use super::matrix::{Matrix, instance_id};
+use super::needs::{Need, Needed};
 use super::read::Reader;
 use crate::base::Span;
 use crate::frontend::lines::Lines;
@@ -16,7 +18,10 @@ pub(super) struct Declared<'n> {
     pub(super) stage: usize,
     /// Set for the steps of `on_failure` and `finally`.
     pub(super) apart: Option<&'static str>,
-    pub(super) needs: Vec<(&'n str, Span)>,
+    /// What it waits for instead of all earlier stages.
+    pub(super) needed: Option<Needed<'n>>,
+    /// Its instances, when it is there several times.
+    pub(super) matrix: Option<Matrix<'n>>,
 }
 
 /// A wait of one step for another of the same stage; only these can form circles.
@@ -42,8 +47,28 @@ impl Reader<'_> {
                 }
             }
         }
+        self.instance_ids(steps, &by_name);
         let edges: Vec<_> = steps.iter().map(|step| self.edges(step, steps, &by_name)).collect();
         self.cycles(steps, &edges);
+    }
+
+    /// The instances of a matrix have ids of their own, which no other step may have.
+    fn instance_ids(&mut self, steps: &[Declared<'_>], by_name: &HashMap<&str, usize>) {
+        let mut ids = HashMap::new();
+        for step in steps {
+            let count = step.matrix.as_ref().map_or(0, |matrix| matrix.instances().len());
+            for id in (1..=count).map(|number| instance_id(step.name, number)) {
+                let other = by_name.get(id.as_str()).and_then(|other| steps.get(*other));
+                let other = other.filter(|other| other.matrix.is_none()).map(|other| other.name);
+                if let Some(other) = other.or_else(|| ids.get(&id).copied()) {
+                    let message =
+                        format!("an instance of `{}` is called `{id}`, and so is `{other}`", step.name);
+                    self.error(codes::STEP_TWICE, step.span, message, "rename one of the steps");
+                    break;
+                }
+                ids.insert(id, step.name);
+            }
+        }
     }
 
     fn edges(
@@ -53,9 +78,9 @@ impl Reader<'_> {
         by_name: &HashMap<&str, usize>,
     ) -> Vec<Edge> {
         let mut edges = Vec::new();
-        let mut named = HashSet::with_capacity(step.needs.len());
-        for (name, span) in &step.needs {
-            if !named.insert(*name) {
+        let mut named = HashSet::new();
+        for Need { name, span, instance } in step.needed.iter().flat_map(|needed| &needed.steps) {
+            if !named.insert((*name, instance)) {
                 let message = format!("`needs` names `{}` twice", shorten(name));
                 self.error(codes::NEEDED_TWICE, *span, message, "remove one of them");
                 continue;

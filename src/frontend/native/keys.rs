@@ -45,8 +45,12 @@ pub(super) enum Kind {
     Shell,
     Choice(&'static [&'static str]),
     Needs,
-    /// A list of step names with at least one.
-    StepNames,
+    /// Items of `needs`, at least one.
+    NeededSteps,
+    Step,
+    Matrix,
+    /// One value for some keys of a matrix.
+    Instance,
     AllowFailure,
     Retry,
     RetryFor,
@@ -64,8 +68,8 @@ pub(super) const AFTER: &[&str] = &["success", "failure", "always"];
 pub(super) const NETWORK: &[&str] = &["none"];
 
 /// Every table, the outermost first.
-pub(super) static ALL: [&Table; 8] =
-    [&PIPELINE, &DEFAULTS, &STAGE, &STEP, &RESOURCES, &ALLOW_FAILURE, &NEEDS, &RETRY];
+pub(super) static ALL: [&Table; 9] =
+    [&PIPELINE, &DEFAULTS, &STAGE, &STEP, &RESOURCES, &ALLOW_FAILURE, &NEEDS, &NEED, &RETRY];
 
 pub(super) static PIPELINE: Table = Table {
     name: "pipeline",
@@ -162,6 +166,8 @@ pub(super) static STEP: Table = Table {
         key("after", Kind::Choice(AFTER), "Runs after success of what it waits for, failure, or always."),
         key("allow_failure", Kind::AllowFailure, "Whether its failure does not count, or which does not.")
             .also(&["continue-on-error", "ignore_errors", "optional"]),
+        key("matrix", Kind::Matrix, "Lists of values: the step is there once for each combination.")
+            .also(&["strategy", "parallel", "axes"]),
         key(
             "retry",
             Kind::Retry,
@@ -170,7 +176,6 @@ pub(super) static STEP: Table = Table {
         .also(&["retries", "attempts"]),
         later("when"),
         later("environments"),
-        later("matrix"),
         later("secrets"),
         later("services"),
         later("outputs"),
@@ -216,7 +221,19 @@ pub(super) static NEEDS: Table = Table {
     name: "needs",
     noun: "`needs`",
     about: "Steps of which one is enough.",
-    keys: &[key("any", Kind::StepNames, "Starts as soon as the first of these has passed.").required()],
+    keys: &[key("any", Kind::NeededSteps, "Starts as soon as the first of these has passed.").required()],
+    clashes: &[],
+    requires: &[],
+};
+
+pub(super) static NEED: Table = Table {
+    name: "need",
+    noun: "an item of `needs`",
+    about: "Some instances of a step with a matrix.",
+    keys: &[
+        key("step", Kind::Step, "The name of the step.").required(),
+        key("matrix", Kind::Instance, "The values that its instances have.").required(),
+    ],
     clashes: &[],
     requires: &[],
 };

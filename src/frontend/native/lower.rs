@@ -50,9 +50,10 @@ pub(in crate::frontend) fn lower(
         lines: &lines,
         defaults,
         env,
-        inherited: 0,
+        inherited: Inherited::default(),
         stage_lines: HashMap::new(),
         declared: Vec::new(),
+        owners: Vec::new(),
     };
     Some(lowering.pipeline(source, &fields))
 }
@@ -62,10 +63,11 @@ struct Lowering<'n, 'd, 'l> {
     lines: &'l Lines<'l>,
     defaults: Defaults,
     env: BTreeMap<String, Text>,
-    /// Bytes that steps took over so far.
-    inherited: usize,
+    inherited: Inherited,
     stage_lines: HashMap<&'n str, usize>,
     declared: Vec<Declared<'n>>,
+    /// Which of them each step of the plan is of, in the plan's order.
+    owners: Vec<Option<usize>>,
 }
 
 impl<'n> Lowering<'n, '_, '_> {
@@ -82,8 +84,9 @@ impl<'n> Lowering<'n, '_, '_> {
             stage(FINALLY, After::Always, OnStepFailure::GoOn, Some(FINALLY_TIMEOUT), steps)
         });
         self.reader.graph(&self.declared, self.lines);
+        let needs = self.reader.resolve(&self.declared);
         let workspace = Volume::Capture { sharing: Sharing::Shared };
-        Plan {
+        let mut plan = Plan {
             version: plan::VERSION,
             name: name.unwrap_or("pipeline").to_owned(),
             dialect: "native".to_owned(),
@@ -94,7 +97,11 @@ impl<'n> Lowering<'n, '_, '_> {
             stages,
             on_failure,
             finally,
+        };
+        for (step, owner) in plan.all_steps_mut().zip(&self.owners) {
+            step.needs = owner.and_then(|owner| needs.get(owner)?.clone());
         }
+        plan
     }
 
     fn stages<'s>(&mut self, fields: &Fields<'n, 's>) -> Vec<Stage> {
@@ -113,7 +120,7 @@ impl<'n> Lowering<'n, '_, '_> {
             .map(|field| self.list(field, "a list of steps", "a stage has at least one step"))
             .unwrap_or_default();
         let mut env = BTreeMap::new();
-        let room = self.take_over(field, size(&self.env));
+        let room = self.inherited.take(&mut self.reader, field, size(&self.env));
         if room {
             env.clone_from(&self.env);
         }
@@ -162,11 +169,26 @@ impl<'n> Lowering<'n, '_, '_> {
         env: &BTreeMap<String, Text>,
     ) -> Vec<Step> {
         let taken = size(env) + self.defaults.size();
-        if !self.take_over(list, taken.saturating_mul(steps.len())) {
+        if !self.inherited.take(&mut self.reader, list, taken.saturating_mul(steps.len())) {
             return Vec::new();
         }
-        let place = Place { stage, apart, defaults: &self.defaults, env, lines: self.lines };
-        steps.iter().map(|step| self.reader.step(*step, &place, &mut self.declared)).collect()
+        let mut lowered = Vec::with_capacity(steps.len());
+        for field in steps {
+            let place = Place { stage, apart, defaults: &self.defaults, env, lines: self.lines };
+            let (step, declared) = self.reader.step(*field, &place);
+            let matrix = declared.as_ref().and_then(|declared| declared.matrix.as_ref());
+            let before = lowered.len();
+            match matrix {
+                Some(matrix) if self.inherited.take(&mut self.reader, *field, matrix.growth(&step)) => {
+                    lowered.extend(matrix.multiply(step));
+                }
+                _ => lowered.push(step),
+            }
+            let owner = declared.is_some().then_some(self.declared.len());
+            self.owners.extend(std::iter::repeat_n(owner, lowered.len() - before));
+            self.declared.extend(declared);
+        }
+        lowered
     }
 
     /// A list of mappings that is not empty.
@@ -178,18 +200,24 @@ impl<'n> Lowering<'n, '_, '_> {
         }
         items
     }
+}
 
+/// Bytes that steps took over so far, or that are there several times.
+#[derive(Default)]
+struct Inherited(usize);
+
+impl Inherited {
     /// Counts text that is copied to steps; false, and said once, when it is too much: a small file
     /// must not become a huge plan.
-    fn take_over(&mut self, field: Field<'_, '_>, bytes: usize) -> bool {
-        let before = self.inherited;
-        self.inherited = before.saturating_add(bytes);
-        if before <= MAX_INHERITED && self.inherited > MAX_INHERITED {
-            let message = "the steps up to here take over more than 64 MiB of `env` and `defaults`";
+    fn take(&mut self, reader: &mut Reader<'_>, field: Field<'_, '_>, bytes: usize) -> bool {
+        let before = self.0;
+        self.0 = before.saturating_add(bytes);
+        if before <= MAX_INHERITED && self.0 > MAX_INHERITED {
+            let message = "the steps up to here take over more than 64 MiB of `env`, `defaults` and matrices";
             let help = "put large data into files of the repository";
-            self.reader.error(codes::TOO_MUCH_ENVIRONMENT, field.node.span, message, help);
+            reader.error(codes::TOO_MUCH_ENVIRONMENT, field.node.span, message, help);
         }
-        self.inherited <= MAX_INHERITED
+        self.0 <= MAX_INHERITED
     }
 }
 

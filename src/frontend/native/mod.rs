@@ -6,6 +6,7 @@
 mod graph;
 mod keys;
 mod lower;
+mod matrix;
 mod needs;
 mod program;
 mod read;

@@ -77,7 +77,21 @@ fn value(kind: Kind) -> Value {
         Kind::Shell => json!({ "anyOf": [{ "enum": ["sh", "bash"] }, list(text(), 1)] }),
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::Needs => json!({ "anyOf": [steps(0), { "$ref": reference(&keys::NEEDS) }] }),
-        Kind::StepNames => steps(1),
+        Kind::NeededSteps => steps(1),
+        Kind::Step => value(Kind::Name),
+        Kind::Matrix => {
+            let instances = list(value(Kind::Instance), 0);
+            json!({
+                "type": "object",
+                // At least one key that is not free.
+                "not": { "propertyNames": { "pattern": "^x-" } },
+                "properties": { "exclude": instances, "include": instances },
+                "patternProperties": { "^x-": {} },
+                "propertyNames": { "pattern": "^[a-z][a-z0-9_-]{0,62}$" },
+                "additionalProperties": unique(list(text(), 1)),
+            })
+        }
+        Kind::Instance => json!({ "type": "object", "additionalProperties": text() }),
         Kind::Retry => json!({ "anyOf": [value(Kind::Attempts), { "$ref": reference(&keys::RETRY) }] }),
         Kind::Attempts => json!({ "type": "integer", "minimum": 0, "maximum": retry::MOST }),
         Kind::RetryFor => {
@@ -106,11 +120,14 @@ fn list(items: Value, least: usize) -> Value {
     json!({ "type": "array", "items": items, "minItems": least })
 }
 
-/// Names of steps, each once.
+/// Items of `needs`.
 fn steps(least: usize) -> Value {
-    let mut steps = list(value(Kind::Name), least);
-    steps["uniqueItems"] = true.into();
-    steps
+    unique(list(json!({ "anyOf": [value(Kind::Name), { "$ref": reference(&keys::NEED) }] }), least))
+}
+
+fn unique(mut list: Value) -> Value {
+    list["uniqueItems"] = true.into();
+    list
 }
 
 fn reference(table: &Table) -> String {

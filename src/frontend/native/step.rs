@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::graph::Declared;
 use super::keys;
-use super::needs::Needed;
 use super::program::default_shell;
 use super::read::{Field, Fields, Reader};
 use crate::base::{Span, StepId};
@@ -89,18 +88,18 @@ impl Reader<'_> {
         defaults
     }
 
-    /// Lowers a step, and tells the graph its name and what it needs. What is wrong is reported and
-    /// stands in the step as if it had been left out.
+    /// Lowers a step, still once and without what it needs, which only all steps together can tell;
+    /// and how it was declared, if it has a name. What is wrong is reported and stands in the step as if
+    /// it had been left out.
     pub(super) fn step<'n>(
         &mut self,
         field: Field<'n, '_>,
         place: &Place<'_>,
-        declared: &mut Vec<Declared<'n>>,
-    ) -> Step {
+    ) -> (Step, Option<Declared<'n>>) {
         let fields = self.fields(&keys::STEP, field);
         let defaults = place.defaults;
         let name = fields.get("name").and_then(|field| self.name(field).map(|name| (name, field.node.span)));
-        let needs = fields.get("needs").map(|field| self.needs(field));
+        let needed = fields.get("needs").map(|field| self.needs(field));
         let image = self.step_image(&fields, name, defaults);
         let program = self.program(&fields, &defaults.shell);
         let mut env = place.env.clone();
@@ -117,14 +116,16 @@ impl Reader<'_> {
         let after = fields.get("after").and_then(|field| self.after(field));
         let allow_failure = fields.get("allow_failure").map(|field| self.allow_failure(field));
         let retry = fields.get("retry").map(|field| self.retry(field));
+        let matrix = fields.get("matrix").and_then(|field| self.matrix(field, &env));
         let id = StepId::new(name.map_or("", |(name, _)| name));
-        let waits = needs.as_ref().is_some_and(|needs| !needs.names.is_empty());
-        let needed = needs.as_ref().map(Needed::lowered);
-        if let Some((name, span)) = name {
-            let needs = needs.map(|needs| needs.names).unwrap_or_default();
-            declared.push(Declared { name, span, stage: place.stage, apart: place.apart, needs });
-        }
-        Step {
+        let waits = needed.as_ref().is_some_and(|needed| !needed.steps.is_empty());
+        // `on_failure` and `finally` begin when they may: `needs: []` cannot mean earlier there.
+        let needed = needed.filter(|_| waits || place.apart.is_none());
+        let declared = name.map(|(name, span)| {
+            let (stage, apart) = (place.stage, place.apart);
+            Declared { name, span, stage, apart, needed, matrix }
+        });
+        let step = Step {
             name: id.as_str().to_owned(),
             id,
             image,
@@ -145,8 +146,7 @@ impl Reader<'_> {
             resources,
             timeout: timeout.unwrap_or(defaults.timeout),
             grace: GRACE,
-            // `on_failure` and `finally` begin when they may: `needs: []` cannot mean earlier there.
-            needs: needed.filter(|_| waits || place.apart.is_none()),
+            needs: None,
             after: after.unwrap_or(if place.apart.is_some() && !waits {
                 After::Always
             } else {
@@ -157,7 +157,8 @@ impl Reader<'_> {
             condition: Condition::True,
             outputs: Vec::new(),
             line: u32::try_from(place.lines.number(fields.span.start)).ok(),
-        }
+        };
+        (step, declared)
     }
 
     fn step_image(

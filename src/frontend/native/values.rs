@@ -54,10 +54,7 @@ impl Reader<'_> {
 
     pub(super) fn name<'n>(&mut self, field: Field<'n, '_>) -> Option<&'n str> {
         let name = self.verbatim(field, "a name")?;
-        let good = name.len() <= 63
-            && name.starts_with(|first: char| first.is_ascii_lowercase())
-            && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
-        if good {
+        if is_name(name) {
             return Some(name);
         }
         let message = format!("`{}` is not a name", shorten(name));
@@ -228,6 +225,13 @@ impl Reader<'_> {
             self.error(codes::BAD_VARIABLE, span, message, help);
         }
     }
+}
+
+/// Whether something may be called so (language L2).
+pub(super) fn is_name(name: &str) -> bool {
+    name.len() <= 63
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
 }
 
 pub(super) fn is_plain(field: Field<'_, '_>) -> bool {

@@ -152,7 +152,7 @@ stages:
        ╰────
       help: it is a key of a stage; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `user`, `timeout`, `resources`, `network`, `needs`, `after`,
-            `allow_failure`, `retry`
+            `allow_failure`, `matrix`, `retry`
     ");
 }
 
@@ -174,7 +174,7 @@ stages:
        ╰────
       help: the nearest is `name`; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `user`, `timeout`, `resources`, `network`, `needs`, `after`,
-            `allow_failure`, `retry`
+            `allow_failure`, `matrix`, `retry`
     ");
 }
 
@@ -367,10 +367,10 @@ stages:
         image: busybox
         run: make
         gate: sure?
-        matrix: { a: [1, 2] }
+        outputs: [version]
         secrets: [TOKEN]
         services: { db: { image: 'postgres:16' } }
-"), @r"
+"), @"
     W0122
 
       × `inputs` of a pipeline is not known to this version yet
@@ -400,10 +400,10 @@ stages:
 
     W0122
 
-      × `matrix` of a step is not known to this version yet
+      × `outputs` of a step is not known to this version yet
         ╭─[windlass.yml:10:9]
-     10 │         matrix: { a: [1, 2] }
-        ·         ──────
+     10 │         outputs: [version]
+        ·         ───────
         ╰────
       help: remove it, or use a later version of windlass
 
@@ -436,9 +436,7 @@ stages:
       - name: compile
         run: make ${{ not.touched.in.a.script }}
         env: { REF: '${{ git.sha }}', LITERAL: '$${{ fine }}' }
-      - name: tls
-        needs: [{ step: unit, matrix: { features: tls } }]
-"), @r"
+"), @"
     W0122
 
       × `${{ }}` in `env` is not known to this version yet
@@ -447,15 +445,6 @@ stages:
        ·                     ────────────────
        ╰────
       help: write the value itself; for a literal `${{` write `$${{`
-
-    W0122
-
-      × an instance of a matrix in `needs` is not known to this version yet
-       ╭─[windlass.yml:9:17]
-     9 │         needs: [{ step: unit, matrix: { features: tls } }]
-       ·                 ─
-       ╰────
-      help: name the steps: `needs: [one, two]`
     ");
 }
 
@@ -505,7 +494,7 @@ fn a_misspelt_key_is_one_mistake() {
        ╰────
       help: the nearest is `image`; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `user`, `timeout`, `resources`, `network`, `needs`, `after`,
-            `allow_failure`, `retry`
+            `allow_failure`, `matrix`, `retry`
 
     W0121
 

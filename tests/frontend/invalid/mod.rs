@@ -2,6 +2,7 @@
 
 mod graph;
 mod keys;
+mod matrix;
 mod values;
 mod waiting;
 mod yaml;

@@ -111,7 +111,7 @@ stages:
         ·         ────
         ╰────
       help: the keys of a step are `name`, `image`, `run`, `shell`, `command`, `args`, `env`, `user`,
-            `timeout`, `resources`, `network`, `needs`, `after`, `allow_failure`, `retry`
+            `timeout`, `resources`, `network`, `needs`, `after`, `allow_failure`, `matrix`, `retry`
 
     W0124
 
