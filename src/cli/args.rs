@@ -25,6 +25,8 @@ pub(super) enum Command {
     Plan(Plan),
     /// Check a pipeline file and report everything that is wrong with it
     Check(Check),
+    /// Say what a code of a message, or the reason of an end, means
+    Explain(Explain),
     /// Print the JSON Schema of the pipeline file
     Schema,
     /// Remove what runs that were killed left behind
@@ -106,6 +108,13 @@ pub(super) struct Check {
     /// Choose the form
     #[arg(long, value_enum, default_value = "text")]
     pub(super) output: CheckOutput,
+}
+
+/// Arguments of `windlass explain`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Explain {
+    /// The code of a message, such as W0121, or the word of a reason, such as timeout
+    pub(super) code: String,
 }
 
 /// What a run writes to standard output.

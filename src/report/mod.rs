@@ -18,6 +18,7 @@ mod notices;
 pub mod plain;
 mod queue;
 mod raw;
+pub mod reasons;
 mod refill;
 mod replay;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub(super) mod check;
 pub(super) mod clean;
+pub(super) mod explain;
 mod load;
 pub(super) mod plan;
 pub(super) mod run;
