@@ -1,8 +1,9 @@
 //! What every other room stands on: ids, source text, diagnostics, units, reasons, the clock, the
-//! masker and the safe directory.
+//! masker, the safe directory and the extractor of archives.
 //!
 //! Nothing here knows what a pipeline is, and nothing here imports another room.
 
+pub mod archive;
 pub mod clock;
 pub mod diagnostic;
 mod hex;

@@ -12,8 +12,9 @@ zlib1g-dev          pkg-config --exists zlib
 git                 command -v git
 ca-certificates     test -e /etc/ssl/certs
 '
-# The examples are read by YAML parsers and a schema validator that are not ours.
+# The examples are read by YAML parsers and a schema validator that are not ours; archives by other programs too.
 test_needs='
+tar                 tar --version | grep -q GNU
 python3             command -v /usr/bin/python3
 python3-yaml        /usr/bin/python3 -c "import yaml"
 python3-ruamel.yaml /usr/bin/python3 -c "import ruamel.yaml"

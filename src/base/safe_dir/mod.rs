@@ -3,6 +3,7 @@
 //! Whoever wrote such a tree may have put links in it, and may swap a directory for a link while we
 //! look. Nothing here follows a link below the handle, ever, so nothing here leaves the tree.
 
+mod create;
 mod remove;
 
 use std::ffi::{CStr, OsStr, OsString};
@@ -93,31 +94,6 @@ impl SafeDir {
         Err(io::Error::new(io::ErrorKind::FileTooLarge, message))
     }
 
-    /// Creates a file below, with these permission bits as far as the umask lets them.
-    ///
-    /// # Errors
-    /// When its directory is not there, a link is in the way, or there is something of that name.
-    pub fn create_file(&self, relative: &Path, mode: u32) -> io::Result<File> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        Ok(File::from(self.beneath(relative, flags, Mode::from_raw_mode(mode))?))
-    }
-
-    /// Creates a directory below and those above it that are missing.
-    ///
-    /// # Errors
-    /// When a link or a file is in the way.
-    pub fn create_dir_all(&self, relative: &Path, mode: u32) -> io::Result<Self> {
-        let mut handle = self.handle.try_clone()?;
-        for name in names(relative)? {
-            match rustix::fs::mkdirat(&handle, name, Mode::from_raw_mode(mode)) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(error) => return Err(error.into()),
-            }
-            handle = rustix::fs::openat(&handle, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?;
-        }
-        Ok(Self { handle })
-    }
-
     /// Lists a directory below, in no order; `.` and `..` are left out.
     ///
     /// # Errors
@@ -167,10 +143,14 @@ impl SafeDir {
         let names = names(relative)?;
         let path: PathBuf = if names.is_empty() { PathBuf::from(".") } else { names.iter().collect() };
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        match rustix::fs::openat2(&self.handle, &path, flags, mode, resolve) {
-            // Linux before 5.6, or a container whose filter does not know the call.
-            Err(Errno::NOSYS | Errno::PERM) => self.name_by_name(&names, flags, mode),
-            other => Ok(other?),
+        loop {
+            return match rustix::fs::openat2(&self.handle, &path, flags, mode, resolve) {
+                // Something was renamed meanwhile.
+                Err(Errno::AGAIN | Errno::INTR) => continue,
+                // Linux before 5.6, or a container whose filter does not know the call.
+                Err(Errno::NOSYS | Errno::PERM) => self.name_by_name(&names, flags, mode),
+                other => Ok(other?),
+            };
         }
     }
 
