@@ -1,9 +1,10 @@
-//! What every other room stands on: ids, source text, diagnostics, units, reasons, the clock, the
+//! What every other room stands on: ids, source text, diagnostics, units, reasons, clocks, the
 //! masker, the safe directory and the extractor of archives.
 //!
 //! Nothing here knows what a pipeline is, and nothing here imports another room.
 
 pub mod archive;
+pub mod awake;
 pub mod clock;
 pub mod diagnostic;
 mod hex;

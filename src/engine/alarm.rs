@@ -1,8 +1,12 @@
 //! The time limits of a run that are the engine's own; a step's is kept by its container.
+//!
+//! They pause while this process is stopped, as nothing can be done about them then.
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
+
+use crate::base::awake::Watch;
 
 /// Far enough away to be never, and near enough for any clock.
 const NEVER: Duration = Duration::from_hours(10 * 365 * 24);
@@ -20,24 +24,28 @@ pub(super) enum Alarm {
 
 /// The limits that are set.
 #[derive(Default)]
-pub(super) struct Alarms(Vec<(Instant, Alarm)>);
+pub(super) struct Alarms {
+    set: Vec<(Instant, Alarm)>,
+    /// None until somebody waits.
+    watch: Option<Watch>,
+}
 
 impl Alarms {
     /// Sets an alarm.
     pub(super) fn set(&mut self, after: Duration, alarm: Alarm) {
-        self.0.push((Instant::now() + after.min(NEVER), alarm));
+        self.set.push((Instant::now() + after.min(NEVER), alarm));
     }
 
     /// Sets an alarm, unless it is set.
     pub(super) fn set_once(&mut self, after: Duration, alarm: Alarm) {
-        if !self.0.iter().any(|(_, set)| *set == alarm) {
+        if !self.set.iter().any(|(_, set)| *set == alarm) {
             self.set(after, alarm);
         }
     }
 
     /// Takes an alarm back.
     pub(super) fn clear(&mut self, alarm: &Alarm) {
-        self.0.retain(|(_, set)| set != alarm);
+        self.set.retain(|(_, set)| set != alarm);
     }
 
     /// Waits for the next alarm, and takes it out.
@@ -45,11 +53,18 @@ impl Alarms {
     /// # Cancel safety
     /// Nothing is lost by dropping it.
     pub(super) async fn next(&mut self) -> Alarm {
-        let next = self.0.iter().enumerate().min_by_key(|(_, (at, _))| *at);
-        let Some((position, at)) = next.map(|(position, (at, _))| (position, *at)) else {
-            return std::future::pending().await;
-        };
-        sleep_until(at).await;
-        self.0.swap_remove(position).1
+        loop {
+            let watch = self.watch.get_or_insert_with(Watch::start);
+            let missed = watch.missed();
+            for (at, _) in &mut self.set {
+                *at += missed;
+            }
+            let next = self.set.iter().enumerate().min_by_key(|(_, (at, _))| *at);
+            match next.map(|(position, (at, _))| (position, *at)) {
+                None => return std::future::pending().await,
+                Some((position, at)) if at <= Instant::now() => return self.set.swap_remove(position).1,
+                Some((_, at)) => watch.until(at).await,
+            }
+        }
     }
 }

@@ -17,7 +17,7 @@ use super::output::Recorder;
 use super::verdict;
 use super::world::World;
 use crate::backend::{ContainerSpec, Control, Ended, How, Progress, StartError, Started};
-use crate::base::Reason;
+use crate::base::{Reason, awake};
 use crate::event::End;
 
 /// What is to be attempted.
@@ -50,7 +50,7 @@ pub(super) async fn execute(world: Arc<World>, attempt: Attempt, orders: mpsc::U
 
 async fn live(world: &World, attempt: &Attempt, mut orders: Orders) -> Result<End, Withdrawn> {
     if !attempt.pause.is_zero() {
-        orders.unless_withdrawn(tokio::time::sleep(attempt.pause)).await?;
+        orders.unless_withdrawn(awake::sleep(attempt.pause)).await?;
     }
     let started = loop {
         match orders.unless_withdrawn(start(world, attempt)).await? {

@@ -15,10 +15,11 @@ use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use super::error;
 use crate::backend::{Control, Ended, How, Progress};
+use crate::base::awake::timeout;
 use crate::base::{Reason, hex};
 use crate::event::{Stream as Side, Usage};
 use crate::helper::protocol::{Cause, Command, EndRecord, Frames, Report};

@@ -23,9 +23,9 @@ use std::time::Duration;
 use bollard::query_parameters::{ListContainersOptionsBuilder, ListVolumesOptionsBuilder};
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
-use tokio::time::timeout;
 
 use super::{Backend, BackendError, FoundObject, RunSpec, Session};
+use crate::base::awake::timeout;
 use crate::base::{InstanceId, RunId, hex};
 use crate::helper;
 use crate::ledger::{Object, ObjectKind, RunLedger};

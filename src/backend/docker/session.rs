@@ -13,7 +13,6 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{OnceCell, OwnedMutexGuard, mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 use super::container::{Anchor, AttachInput, DRAIN, Handle, Shared, Supervisor, Tether, cut};
 use super::convert::{self, Common, Join};
@@ -22,6 +21,7 @@ use super::removal::remove;
 use super::{container, error};
 use crate::backend::{ContainerSpec, Progress, PullProgress, Session, StartError, Started};
 use crate::base::Reason;
+use crate::base::awake::timeout;
 use crate::helper::protocol::Command;
 use crate::ledger::{Object, ObjectKind, RunLedger};
 

@@ -5,12 +5,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use tokio::time::{Instant, sleep_until, timeout};
-
 use super::Dispatcher;
+use crate::base::awake::{sleep, timeout};
 use crate::engine::message::Order;
 use crate::event::{CancelLevel, EventKind, RunState};
+use futures_util::FutureExt;
 
 /// How long the clean-up may take. The backend has a deadline of its own, of 30 s, after which it names
 /// what is left; this one is for a backend that never answers.
@@ -36,7 +35,7 @@ impl Dispatcher {
         };
         let mut work = pin!(AssertUnwindSafe(work).catch_unwind());
         let killed = self.level() >= Some(CancelLevel::Kill);
-        let mut deadline = Instant::now() + if killed { CLOSE_AFTER_KILL } else { CLOSE };
+        let mut limit = pin!(sleep(if killed { CLOSE_AFTER_KILL } else { CLOSE }));
         loop {
             tokio::select! { biased;
                 (level, reason) = self.cancel.raised() => {
@@ -46,7 +45,7 @@ impl Dispatcher {
                     self.tell(EventKind::CancelRequested { level, reason });
                     match level {
                         CancelLevel::Leave => return,
-                        CancelLevel::Kill => deadline = deadline.min(Instant::now() + CLOSE_AFTER_KILL),
+                        CancelLevel::Kill => limit.set(sleep(CLOSE_AFTER_KILL)),
                         CancelLevel::Drain | CancelLevel::Stop => {}
                     }
                 }
@@ -57,7 +56,7 @@ impl Dispatcher {
                     }
                     return;
                 }
-                () = sleep_until(deadline) => {
+                () = &mut limit => {
                     let message = "the clean-up did not end in time".to_owned();
                     self.tell(EventKind::CleanupFailed { message });
                     return;

@@ -148,3 +148,21 @@ async fn a_step_that_pauses_between_attempts_is_cancelled_at_once() {
     let ran = setup(plan([stage("s", [again])])).cancel(5.0, CancelLevel::Stop).run().await;
     assert_eq!((ran.ends(), ran.took), (format!("a {USER}"), Duration::from_secs(5)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_runs_limit_does_not_count_what_this_process_was_stopped() {
+    let limited = |minutes| Plan { timeout: Duration::from_mins(minutes), ..pipeline() };
+    // As long as nothing of ours runs, no time passes for the engine; the steps' containers go on.
+    let stopped = tokio::spawn(async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        tokio::time::advance(Duration::from_hours(3)).await;
+    });
+    let ran = setup(limited(1)).run().await;
+    assert_eq!(ran.verdict(), "passed");
+    assert!(ran.took > Duration::from_hours(3), "{:?}", ran.took);
+    stopped.await.expect("it does not panic");
+    // The same without a stop.
+    let mut plan = limited(1);
+    plan.stages.push(stage("long", [script("c", "sleep 120")]));
+    assert_eq!(setup(plan).run().await.verdict(), "cancelled run_timeout");
+}
