@@ -15,12 +15,15 @@ use super::home::Home;
 use super::request::{Source, Target};
 use crate::backend::Backend;
 use crate::base::RunId;
+use crate::base::awake::{sleep, timeout};
 use crate::engine::Cancel;
 use crate::event::CancelLevel;
 use crate::ledger::{Ledger, Object, ObjectKind, RunLedger};
 use crate::source::{self, Captured, SourceError};
 use crate::store::Record;
 
+/// How long removing what was made may take.
+const CLOSE: Duration = Duration::from_secs(30);
 /// How long something that nobody waits for any more may take to end.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
@@ -87,9 +90,13 @@ impl Begun {
         }
     }
 
-    /// Ends a run that never started: its record goes too.
+    /// Ends a run that never started: its record goes too, and what the backend has made for it.
     pub(super) async fn give_up(self, backend: Option<&Arc<dyn Backend>>) -> Vec<Object> {
         let (home, run) = (self.home.clone(), self.run.clone());
+        if let Some(backend) = backend {
+            let removed = timeout(CLOSE, self.remove_from(backend.as_ref()));
+            let _ = future::select(pin!(removed), pin!(hurry(&self.cancel))).await;
+        }
         let left = self.end(backend).await;
         drop(task::spawn_blocking(move || Record::discard(&home, &run)).await);
         left
@@ -100,7 +107,7 @@ impl Begun {
         let captured = match self.tree {
             Tree::None => None,
             Tree::There(captured) => Some(captured),
-            Tree::Coming(coming) => match tokio::time::timeout(PATIENCE, coming).await {
+            Tree::Coming(coming) => match timeout(PATIENCE, coming).await {
                 Ok(Ok(Ok(captured))) => Some(Box::new(captured)),
                 // What a failed or lasting capture has made is in the ledger.
                 _ => None,
@@ -109,12 +116,8 @@ impl Begun {
         if let Some(captured) = captured {
             let ledger = Arc::clone(&self.ledger);
             let discarded = task::spawn_blocking(move || drop(captured.discard(&ledger)));
-            // A large tree takes a while; whoever asks twice for the end gets it at once.
-            let hurry = async {
-                self.cancel.reached(CancelLevel::Kill).await;
-                tokio::time::sleep(PATIENCE).await;
-            };
-            drop(future::select(pin!(discarded), pin!(hurry)).await);
+            // A large tree takes a while.
+            drop(future::select(pin!(discarded), pin!(hurry(&self.cancel))).await);
         }
         if let Some(backend) = backend {
             for object in self.ledger.open_objects() {
@@ -127,6 +130,21 @@ impl Begun {
         drop(self.ledger.finish());
         self.ledger.open_objects()
     }
+
+    /// Removes what a session that never began has left at the backend.
+    async fn remove_from(&self, backend: &dyn Backend) {
+        for object in self.ledger.open_objects() {
+            if object.kind != ObjectKind::Directory && backend.remove(&object).await.is_ok() {
+                drop(self.ledger.gone(&[object]));
+            }
+        }
+    }
+}
+
+/// Comes when somebody has asked twice for the end, who gets it at once.
+async fn hurry(cancel: &Cancel) {
+    cancel.reached(CancelLevel::Kill).await;
+    sleep(PATIENCE).await;
 }
 
 /// Waits for `work`, but not beyond the moment in which somebody asks for the end.
