@@ -9,6 +9,7 @@ mod failure;
 mod output;
 mod panic;
 mod signal;
+mod suspend;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};

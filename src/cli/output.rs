@@ -6,6 +6,8 @@ use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
+use rustix::io::Errno;
+
 use super::exit::Exit;
 
 /// Writes the one thing that a command was asked for to standard output.
@@ -23,6 +25,28 @@ pub(super) fn printed(result: io::Result<()>) -> Exit {
         }
         _ => Exit::Passed,
     }
+}
+
+/// A stream of this process, for a reader of a run.
+pub(super) fn stream(to: impl Write + IsTerminal + Send + 'static) -> Box<dyn Write + Send> {
+    if to.is_terminal() { Box::new(Terminal(to)) } else { Box::new(to) }
+}
+
+/// A terminal; one that was closed is no more of a failure than a pipe that was.
+struct Terminal<W>(W);
+
+impl<W: Write> Write for Terminal<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(closed)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(closed)
+    }
+}
+
+fn closed(error: io::Error) -> io::Error {
+    if Errno::from_io_error(&error) == Some(Errno::IO) { ErrorKind::BrokenPipe.into() } else { error }
 }
 
 /// Writes a line to standard error.

@@ -12,7 +12,8 @@ use super::exit::Exit;
 use super::output;
 use crate::base::Reason;
 use crate::engine::CancelHandle;
-use crate::event::CancelLevel;
+use crate::event::{CancelLevel, Event, RunState};
+use crate::report::{OutputNeed, Reader};
 
 /// A signal that ends a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,14 +74,31 @@ impl Signals {
         Ok(Self { caught })
     }
 
-    /// From here on the run's own readers say what a signal does.
-    pub(super) fn told_by_the_run(&self) {
-        self.caught.told.store(true, Ordering::Relaxed);
+    /// A reader beside the run's own: once these have begun, they say what a signal does.
+    pub(super) fn reader(&self) -> Box<dyn Reader> {
+        Box::new(Told(Arc::clone(&self.caught)))
     }
 
     /// The exit code of the first signal that came, if one did.
     pub(super) fn exit(&self) -> Option<Exit> {
         self.caught.first().map(Signal::exit)
+    }
+}
+
+/// Notices that the run's readers get its events.
+struct Told(Arc<Caught>);
+
+impl Reader for Told {
+    fn read(&mut self, _: &Event, _: &RunState) {
+        self.0.told.store(true, Ordering::Relaxed);
+    }
+
+    fn output(&self) -> OutputNeed {
+        OutputNeed::Nothing
+    }
+
+    fn name(&self) -> &'static str {
+        "signals"
     }
 }
 
@@ -163,7 +181,8 @@ async fn next(stream: &mut Option<Stream>) {
     }
 }
 
-fn ignored(kind: SignalKind) -> bool {
+/// Whether whoever started this process had it ignore the signal.
+pub(super) fn ignored(kind: SignalKind) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     in_mask(&status, kind.as_raw_value())
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::cli::args::{Backend, Output, Run};
 use crate::cli::exit::Exit;
 use crate::cli::signal::Signals;
-use crate::cli::{failure, output};
+use crate::cli::{failure, output, suspend};
 use crate::engine;
 use crate::report::{Ndjson, Notices, Plain, Raw, Reader, ReaderFailure, Style};
 use crate::runner::{self, Home, Prepared, Request, Target};
@@ -15,7 +15,7 @@ use crate::runner::{self, Home, Prepared, Request, Target};
 pub(in crate::cli) async fn run(args: Run) -> Exit {
     // From here on a signal is a request, whatever is going on.
     let (handle, cancel) = engine::cancel();
-    let signals = match Signals::listen(handle) {
+    let signals = match suspend::listen().and_then(|()| Signals::listen(handle)) {
         Ok(signals) => signals,
         Err(error) => return failure::no_signals(&error),
     };
@@ -46,8 +46,8 @@ pub(in crate::cli) async fn run(args: Run) -> Exit {
         ));
         output::note(format_args!("record: {}", prepared.record().display()));
     }
-    let readers = readers(&args, &prepared);
-    signals.told_by_the_run();
+    let mut readers = readers(&args, &prepared);
+    readers.push(signals.reader());
     match prepared.run(readers).await {
         Ok(finished) => {
             for failure in &finished.failures {
@@ -91,12 +91,12 @@ fn request(args: &Run) -> Result<Request, Exit> {
 
 /// What shows the run. What is not the run's own output goes to standard error in any case.
 fn readers(args: &Run, prepared: &Prepared) -> Vec<Box<dyn Reader>> {
-    let (out, err) = (Box::new(io::stdout()), Box::new(io::stderr()));
+    let (out, err) = (output::stream(io::stdout()), output::stream(io::stderr()));
     let style = |color| Style { color, ..Style::default() };
     let notices = Notices::new(prepared.plan(), err, style(output::colors(&io::stderr())));
     let shown: Box<dyn Reader> = match (args.output, &args.image) {
         (Some(Output::Json), _) => Box::new(Ndjson::new(out)),
-        (None, Some(_)) => Box::new(Raw::new(out, Box::new(io::stderr()))),
+        (None, Some(_)) => Box::new(Raw::new(out, output::stream(io::stderr()))),
         (Some(Output::Plain), _) | (None, None) => {
             Box::new(Plain::new(prepared.plan(), out, style(output::colors(&io::stdout()))))
         }
