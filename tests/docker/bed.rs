@@ -17,6 +17,11 @@ pub fn docker_host() -> String {
     std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned())
 }
 
+/// Whether sweeps are to be complete: `tests/run --full`.
+pub fn full() -> bool {
+    std::env::var_os("WINDLASS_TEST_FULL").is_some_and(|value| value == "1")
+}
+
 /// A test's own place.
 #[must_use]
 pub struct Bed {

@@ -15,3 +15,5 @@ mod proxy;
 mod registry;
 mod runs;
 mod signals;
+mod suspend;
+mod terminal;

@@ -1,0 +1,358 @@
+//! A person at a real terminal: Ctrl-C once, twice and three times in every phase, a terminal that is
+//! closed, streams that nobody reads (rows F4–F6).
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::process::Signal;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use tempfile::TempDir;
+
+use crate::bed::{Bed, IMAGE};
+use crate::proxy::{Moment, Proxy};
+
+pub const CTRL_C: &str = "\x03";
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A terminal with a program in front, which leads the terminal's session.
+pub struct Terminal {
+    master: File,
+    child: Child,
+    said: Vec<u8>,
+}
+
+impl Terminal {
+    /// Starts the program; what it is told to do with its streams does not count.
+    pub fn start(command: &Command) -> Self {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+        let flags = OFlags::NOCTTY.bits().cast_signed();
+        let slave = OpenOptions::new().read(true).write(true).custom_flags(flags).open(name).unwrap();
+        fcntl_setfl(&master, OFlags::RDWR | OFlags::NONBLOCK).unwrap();
+        let mut session = Command::new("setsid");
+        session.arg("--ctty").arg(command.get_program()).args(command.get_args()).env_clear();
+        session.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        session.env("NO_COLOR", "1").current_dir(command.get_current_dir().unwrap());
+        let end = || Stdio::from(slave.try_clone().unwrap());
+        let child = session.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+        Self { master: master.into(), child, said: Vec::new() }
+    }
+
+    /// Presses keys.
+    pub fn press(&mut self, keys: &str) {
+        self.master.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Everything on the screen so far.
+    pub fn said(&mut self) -> String {
+        let mut piece = [0; 4096];
+        loop {
+            match self.master.read(&mut piece) {
+                Ok(length @ 1..) => self.said.extend_from_slice(&piece[..length]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Nothing now, or the last one to write is gone.
+                _ => return String::from_utf8_lossy(&self.said).into_owned(),
+            }
+        }
+    }
+
+    /// Waits until this is on the screen so many times.
+    #[track_caller]
+    pub fn wait_for_times(&mut self, text: &str, times: usize) {
+        let start = Instant::now();
+        while self.said().matches(text).count() < times {
+            let ended = self.child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && start.elapsed() < PATIENCE,
+                "no {text:?} in {:?}:\n{}",
+                ended,
+                self.said()
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Waits until this is on the screen.
+    #[track_caller]
+    pub fn wait_for(&mut self, text: &str) {
+        self.wait_for_times(text, 1);
+    }
+
+    /// The end of the program, and everything it said.
+    #[track_caller]
+    pub fn finish(&mut self) -> (ExitStatus, String) {
+        let start = Instant::now();
+        loop {
+            // Somebody has to read, or it could not write its last lines.
+            let said = self.said();
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (status, self.said());
+            }
+            assert!(start.elapsed() < PATIENCE, "it goes on:\n{said}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Pulls the plug.
+    pub fn close(self) -> Child {
+        self.child
+    }
+}
+
+/// A moment of a run in which it stays until the test lets it go on.
+struct Phase {
+    bed: Bed,
+    /// What the screen says by then, if it says anything.
+    sign: &'static str,
+    reached: mpsc::Receiver<()>,
+    open: Arc<AtomicBool>,
+    _sockets: TempDir,
+}
+
+const PHASES: [&str; 6] = ["looking", "start", "let go", "running", "removing", "closing"];
+
+impl Phase {
+    fn new(name: &str) -> Self {
+        let (tell, reached) = mpsc::channel();
+        let open = Arc::new(AtomicBool::new(false));
+        let sockets = tempfile::tempdir().unwrap();
+        let bed = Bed::new(&format!(
+            "stages: [{{ name: test, steps: [{{ name: unit, image: {IMAGE}, run: {:?} }}] }}]\n",
+            if name == "running" {
+                "trap 'sleep 2; exit 0' TERM; echo up; while true; do sleep 0.1; done"
+            } else {
+                "true"
+            }
+        ));
+        // The changing calls of such a run: volume, container, its start, the two removals.
+        let nth = match name {
+            "looking" => 1,
+            "start" => 2,
+            "let go" => 3,
+            "removing" => 4,
+            "closing" => 5,
+            _ => usize::MAX,
+        };
+        let gate = Arc::clone(&open);
+        let proxy = Proxy::start(sockets.path(), nth, Moment::Before, move || {
+            let _ = tell.send(());
+            while !gate.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        });
+        let sign = if name == "running" { "│ up" } else { "" };
+        Self { bed: bed.through(&proxy.address()), sign, reached, open, _sockets: sockets }
+    }
+
+    /// Starts a run, and returns once it is there.
+    fn enter(&self) -> Terminal {
+        let mut terminal = Terminal::start(&self.bed.command(&["run"]));
+        if self.sign.is_empty() {
+            self.reached.recv_timeout(PATIENCE).unwrap();
+        }
+        terminal.wait_for(self.sign);
+        terminal
+    }
+
+    fn go_on(&self) {
+        self.open.store(true, Ordering::SeqCst);
+    }
+
+    /// Nothing is left, at once or after `clean`, and the next run passes.
+    fn assert_clean(&self, said: &str) {
+        self.go_on();
+        if said.contains("windlass clean") {
+            // A call that was under way may still take effect after its sender is gone.
+            std::thread::sleep(Duration::from_secs(1));
+            let _ran = self.bed.windlass(&["clean"]).code(0);
+        }
+        self.bed.assert_clean();
+    }
+}
+
+impl Drop for Phase {
+    fn drop(&mut self) {
+        self.go_on();
+    }
+}
+
+#[test]
+fn ctrl_c_once_cleans_up_in_every_phase() {
+    for name in PHASES {
+        let phase = Phase::new(name);
+        let mut terminal = phase.enter();
+        terminal.press(CTRL_C);
+        terminal.wait_for("stopping");
+        phase.go_on();
+        let (status, said) = terminal.finish();
+        assert_eq!(status.signal(), Some(Signal::INT.as_raw()), "{name}:\n{said}");
+        assert!(!said.contains("windlass clean"), "{name}:\n{said}");
+        phase.assert_clean(&said);
+    }
+}
+
+#[test]
+fn ctrl_c_twice_is_out_at_once_in_every_phase() {
+    for name in PHASES {
+        let phase = Phase::new(name);
+        let mut terminal = phase.enter();
+        terminal.press(CTRL_C);
+        terminal.wait_for("stopping");
+        let since = Instant::now();
+        terminal.press(CTRL_C);
+        // The engine never answers; nobody waits for it.
+        let (status, said) = terminal.finish();
+        assert!(since.elapsed() < Duration::from_secs(5), "{name}: {:?}\n{said}", since.elapsed());
+        assert_eq!(status.signal(), Some(Signal::INT.as_raw()), "{name}:\n{said}");
+        phase.assert_clean(&said);
+    }
+}
+
+#[test]
+fn ctrl_c_three_times_leaves_and_says_how_to_clean_in_every_phase() {
+    for name in PHASES {
+        let phase = Phase::new(name);
+        let mut terminal = phase.enter();
+        terminal.press(CTRL_C);
+        terminal.wait_for("stopping");
+        terminal.press(CTRL_C);
+        terminal.press(CTRL_C);
+        let (status, said) = terminal.finish();
+        assert_eq!(status.signal(), Some(Signal::INT.as_raw()), "{name}:\n{said}");
+        assert!(said.contains("windlass clean"), "{name}:\n{said}");
+        phase.assert_clean(&said);
+    }
+}
+
+#[test]
+fn ctrl_c_during_a_pull_ends_the_pull() {
+    // A registry that takes calls and never answers.
+    let registry = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let image = format!("127.0.0.1:{}/slow:1", registry.local_addr().unwrap().port());
+    let bed = Bed::new(&format!(
+        "stages: [{{ name: s, steps: [{{ name: a, image: \"{image}\", run: echo }}] }}]\n"
+    ));
+    let mut terminal = Terminal::start(&bed.command(&["run"]));
+    let _call = registry.accept().unwrap();
+    terminal.press(CTRL_C);
+    let (status, said) = terminal.finish();
+    assert_eq!(status.signal(), Some(Signal::INT.as_raw()), "{said}");
+    bed.assert_clean();
+}
+
+#[test]
+fn ctrl_c_ends_clean_and_the_next_one_does_the_rest() {
+    let phase = Phase::new("removing");
+    let running = phase.bed.start(&["run"]);
+    phase.reached.recv_timeout(PATIENCE).unwrap();
+    running.signal(Signal::KILL);
+    let _killed = running.finish();
+    let sockets = tempfile::tempdir().unwrap();
+    let (tell, reached) = mpsc::channel();
+    let open = Arc::clone(&phase.open);
+    let proxy = Proxy::start(sockets.path(), 1, Moment::Before, move || {
+        let _ = tell.send(());
+        while !open.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    });
+    let mut clean = phase.bed.command(&["clean"]);
+    let mut terminal = Terminal::start(clean.env("DOCKER_HOST", proxy.address()));
+    reached.recv_timeout(PATIENCE).unwrap();
+    terminal.press(CTRL_C);
+    let (status, said) = terminal.finish();
+    assert_eq!(status.signal(), Some(Signal::INT.as_raw()), "{said}");
+    phase.assert_clean("windlass clean");
+}
+
+#[test]
+fn a_terminal_that_is_closed_stops_the_run() {
+    for phase in ["start", "running", "closing"].map(Phase::new) {
+        let mut child = phase.enter().close();
+        // Nobody can see it say so.
+        std::thread::sleep(Duration::from_millis(100));
+        phase.go_on();
+        let status = child.wait().unwrap();
+        assert_eq!(status.signal(), Some(Signal::HUP.as_raw()));
+        phase.bed.assert_clean();
+    }
+}
+
+#[test]
+fn a_run_that_outlives_its_terminal_passes() {
+    let bed =
+        Bed::with_script("echo up; sleep 1; i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done");
+    let run = bed.command(&["run", "--output", "plain"]);
+    let mut deaf = Command::new("/bin/sh");
+    deaf.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(run.get_program()).args(run.get_args());
+    deaf.current_dir(bed.project()).envs(run.get_envs().filter_map(|(n, v)| Some((n, v?))));
+    let mut terminal = Terminal::start(&deaf);
+    terminal.wait_for("│ up");
+    let status = terminal.close().wait().unwrap();
+    // A dead terminal takes no more, which is no failure even of what was asked for.
+    assert_eq!(status.code(), Some(0));
+    assert!(bed.log("unit").ends_with(b"line 1999\n"));
+    bed.assert_clean();
+}
+
+/// A step that prints more than any pipe holds, and whose log is complete.
+const FLOOD: &str =
+    "i=0; while [ $i -lt 20000 ]; do echo a line of the flood, number $i; i=$((i+1)); done; echo the end";
+
+#[test]
+fn a_pipe_into_head_is_no_cancel() {
+    let bed = Bed::with_script(FLOOD);
+    let run = bed.command(&["run"]);
+    let mut shell = Command::new("/bin/bash");
+    shell.args(["-c", "\"$0\" run | head -1; exit ${PIPESTATUS[0]}"]).arg(run.get_program());
+    shell.current_dir(bed.project()).envs(run.get_envs().filter_map(|(n, v)| Some((n, v?))));
+    let (status, said) = Terminal::start(&shell).finish();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(bed.log("unit").ends_with(b"the end\n"));
+    bed.assert_clean();
+}
+
+#[test]
+fn a_stream_that_is_dead_takes_nothing_from_the_other() {
+    let script = format!("echo told >&2; {FLOOD}");
+    for output in ["plain", "json"] {
+        for (stdout, stderr) in [("/dev/full", ""), ("", "/dev/full"), ("closed", ""), ("", "closed")] {
+            let bed = Bed::with_script(&script);
+            let end = |how: &str| match how {
+                "" => (Stdio::piped(), None),
+                "closed" => {
+                    let (read, write) = std::io::pipe().unwrap();
+                    drop(read);
+                    (Stdio::from(write), None)
+                }
+                path => (Stdio::from(OpenOptions::new().write(true).open(path).unwrap()), Some(())),
+            };
+            let mut command = bed.command(&["run", "--output", output]);
+            let ((out, full), (err, _)) = (end(stdout), end(stderr));
+            let ended = command.stdout(out).stderr(err).output().unwrap();
+            let shown = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+            // What was asked for and could not be written is said; a reader that went away is not.
+            let code = if full.is_some() { 8 } else { 0 };
+            assert_eq!(ended.status.code(), Some(code), "{output} {stdout:?} {stderr:?}: {}", shown.1);
+            if stdout.is_empty() {
+                assert!(shown.0.contains("the end"), "{output} {stderr:?}");
+            }
+            if full.is_some() {
+                assert!(shown.1.contains("cannot write: No space left on device"), "{output}: {}", shown.1);
+            }
+            assert!(bed.log("unit").ends_with(b"the end\n"));
+            bed.assert_clean();
+        }
+    }
+}
