@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,8 @@ use rustix::fs::Access;
 use crate::base::InstanceId;
 
 const INSTANCE: &str = "instance";
+/// What it is called until it is whole.
+const DRAFT: &str = ".instance";
 
 /// A state directory that is ours and can be written.
 #[derive(Clone, Debug)]
@@ -142,15 +144,15 @@ fn place(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
 fn instance(home: &Path) -> io::Result<Option<InstanceId>> {
     let path = home.join(INSTANCE);
     if !path.try_exists()? {
-        let id = InstanceId::generate();
-        let draft = home.join(format!(".{INSTANCE}.{id}"));
-        let made = write_new(&draft, id.as_str()).and_then(|()| match fs::hard_link(&draft, &path) {
-            // Another process was first: its id is the one.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-            made => made,
-        });
-        let removed = fs::remove_file(&draft);
-        made.and(removed)?;
+        // Of several that are first only one makes it; whoever is killed meanwhile leaves a draft, which
+        // the next one writes anew.
+        let lock = File::open(home)?;
+        lock.lock()?;
+        if !path.try_exists()? {
+            let draft = home.join(DRAFT);
+            write(&draft, InstanceId::generate().as_str())?;
+            fs::rename(&draft, &path)?;
+        }
     }
     let text = fs::read_to_string(&path)?;
     let id = text.trim_end();
@@ -158,8 +160,8 @@ fn instance(home: &Path) -> io::Result<Option<InstanceId>> {
     Ok(valid.then(|| InstanceId::new(id)))
 }
 
-fn write_new(path: &Path, text: &str) -> io::Result<()> {
-    let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     writeln!(file, "{text}")?;
     file.sync_all()
 }
@@ -172,7 +174,7 @@ fn occupied(home: &Path) -> io::Result<bool> {
     }
     for entry in fs::read_dir(home)? {
         // Another process may be opening the same new directory right now.
-        if !entry?.file_name().to_string_lossy().starts_with(".instance.") {
+        if entry?.file_name() != DRAFT {
             return Ok(!instance.try_exists()?);
         }
     }
@@ -196,6 +198,14 @@ mod tests {
         assert_eq!(mode(&path.join(INSTANCE)), 0o600);
         assert_eq!(Home::at(&path).unwrap().instance(), first.instance());
         assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_draft_that_a_killed_process_left_is_no_other_purpose_and_does_not_stay() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::write(parent.path().join(DRAFT), "half").unwrap();
+        Home::at(parent.path()).unwrap();
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -154,18 +154,23 @@ fn install_helper(state: &Path) -> io::Result<PathBuf> {
     let digest = hex(&Sha256::digest(helper::EXECUTABLE));
     let directory = state.join("helper");
     let path = directory.join(&digest[..16]);
-    if fs::metadata(&path).is_ok_and(|found| found.len() == helper::EXECUTABLE.len() as u64) {
+    let installed = || fs::metadata(&path).is_ok_and(|found| found.len() == helper::EXECUTABLE.len() as u64);
+    if installed() {
         return Ok(path);
     }
     fs::create_dir_all(&directory)?;
-    let temporary = directory.join(format!(".{}", InstanceId::generate()));
-    let write = || {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(&temporary)?;
-        file.write_all(helper::EXECUTABLE)?;
-        file.sync_all()?;
-        fs::rename(&temporary, &path)
-    };
-    write().inspect_err(|_| drop(fs::remove_file(&temporary)))?;
+    // One at a time; whoever is killed meanwhile leaves a draft, which the next one writes anew.
+    let lock = fs::File::open(&directory)?;
+    lock.lock()?;
+    if installed() {
+        return Ok(path);
+    }
+    let draft = directory.join(".draft");
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(&draft)?;
+    let written = file.write_all(helper::EXECUTABLE).and_then(|()| file.sync_all());
+    // Nobody can execute what somebody still has open for writing.
+    drop(file);
+    written.and_then(|()| fs::rename(&draft, &path)).inspect_err(|_| drop(fs::remove_file(&draft)))?;
     Ok(path)
 }
 
