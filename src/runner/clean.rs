@@ -17,6 +17,7 @@ use super::prepare::Connecting;
 use crate::backend::{Backend, BackendError};
 use crate::base::{RunId, safe_dir};
 use crate::ledger::{DeadRun, Ledger, Object, ObjectKind};
+use crate::source;
 
 /// How many objects are removed at the same time.
 const AT_ONCE: usize = 8;
@@ -87,6 +88,9 @@ pub async fn clean(home: &Home, backend: Connecting) -> Result<Cleaned, RunError
     for dead in dead.into_values() {
         dead.finish()?;
     }
+    let home = home.path().to_owned();
+    // Nobody's in particular, so no ledger has it; what goes wrong is tried again by the next capture.
+    drop(tokio::task::spawn_blocking(move || source::remove_unfinished(&home)).await);
     Ok(cleaned)
 }
 

@@ -122,6 +122,17 @@ impl Cache {
     }
 }
 
+/// Removes what captures left that were killed, for all sources but those that somebody works on.
+pub fn remove_unfinished(home: &Path) {
+    for source in home.join("captures").read_dir().into_iter().flatten().flatten() {
+        let cache = Cache { path: source.path() };
+        if let Ok(lock) = open_lock(&cache.path.join("lock"), FlockOperation::NonBlockingLockExclusive) {
+            // What cannot be removed now is left for the next time.
+            drop(Exclusive { cache: &cache, _lock: lock }.remove_unfinished());
+        }
+    }
+}
+
 impl Exclusive<'_> {
     /// The newest generation that a question is answered with yes for.
     pub(super) fn find(&self, wanted: impl Fn(&Path) -> bool) -> Result<Option<Generation>, SourceError> {
@@ -252,6 +263,12 @@ mod tests {
         assert!(failed.is_err());
         fs::create_dir(cache.path.join("draft")).expect("as if killed");
         assert!(cache.newest().expect("readable").is_none());
+        let working = cache.exclusive().expect("the lock");
+        remove_unfinished(home.path());
+        assert!(cache.path.join("draft").exists());
+        drop(working);
+        remove_unfinished(home.path());
+        assert!(!cache.path.join("draft").exists());
         assert_eq!(made(&cache, "1").number, 1);
     }
 

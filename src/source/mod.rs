@@ -31,6 +31,7 @@ mod tests;
 mod url;
 mod walk;
 
+pub use cache::remove_unfinished;
 pub use captured::{Captured, GitFacts};
 pub use directory::{capture_directory, in_place, root_of};
 pub use error::SourceError;
