@@ -8,6 +8,7 @@
 
 mod bed;
 mod contract;
+mod crash;
 mod ends;
 mod examples;
 mod faults;

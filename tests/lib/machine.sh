@@ -24,6 +24,8 @@ python3-jsonschema  /usr/bin/python3 -c "import jsonschema"
 docker_needs='
 docker.io           command -v dockerd && command -v docker
 iproute2            command -v ip
+strace              command -v strace
+util-linux          command -v setsid
 '
 # For images/make: the small ones, and those with a Debian in them.
 busybox_needs='
