@@ -98,7 +98,8 @@ fn measure(place: &Path, shape: &Shape) -> Outcome<()> {
 fn capture(home: &Path, ledger: &Ledger, repository: &Path) -> Outcome<Captured> {
     let run = RunId::generate();
     let ledger = ledger.begin(&run)?;
-    Ok(capture_directory(home, repository, &run, &ledger).map_err(|error: SourceError| error.to_string())?)
+    Ok(capture_directory(home, repository, &run, &ledger, &|| true)
+        .map_err(|error: SourceError| error.to_string())?)
 }
 
 /// Makes a repository with one commit. Its files cannot be compressed, so that `.git` is as large as

@@ -19,7 +19,7 @@ use crate::base::awake::{sleep, timeout};
 use crate::engine::Cancel;
 use crate::event::CancelLevel;
 use crate::ledger::{Ledger, Object, ObjectKind, RunLedger};
-use crate::source::{self, Captured, SourceError};
+use crate::source::{self, Captured, FromUrl, SourceError};
 use crate::store::Record;
 
 /// How long removing what was made may take.
@@ -39,7 +39,7 @@ pub(super) struct Begun {
 /// The tree it works on.
 enum Tree {
     None,
-    /// Being captured by a thread that cannot be interrupted.
+    /// Being captured by a thread that ends soon after it is told to.
     Coming(JoinHandle<Result<Captured, SourceError>>),
     There(Box<Captured>),
 }
@@ -58,12 +58,17 @@ impl Begun {
             Target::Pipeline { source, .. } => {
                 let (home, source) = (home.clone(), source.clone());
                 let (run, ledger, cancel) = (run.clone(), Arc::clone(&ledger), cancel.clone());
-                Tree::Coming(task::spawn_blocking(move || match source {
-                    Source::Directory(dir) => source::capture_directory(&home, &dir, &run, &ledger),
-                    Source::InPlace(dir) => source::in_place(&dir),
-                    Source::Url { url, reference } => {
-                        let goes_on = |_| cancel.level().is_none();
-                        source::capture_url(&home, &url, reference.as_deref(), &run, &ledger, &goes_on)
+                Tree::Coming(task::spawn_blocking(move || {
+                    let goes_on = || cancel.level().is_none();
+                    match &source {
+                        Source::Directory(dir) => {
+                            source::capture_directory(&home, dir, &run, &ledger, &goes_on)
+                        }
+                        Source::InPlace(dir) => source::in_place(dir),
+                        Source::Url { url, reference } => {
+                            let from = FromUrl { reference: reference.as_deref(), ..FromUrl::new(url) };
+                            source::capture_url(&home, from, &run, &ledger, &goes_on)
+                        }
                     }
                 }))
             }

@@ -20,13 +20,16 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use super::error::{SourceError, io_at};
-use crate::base::hex;
+use super::watch::Watch;
 use crate::base::safe_dir::remove_tree;
+use crate::base::{RunId, hex};
+
+const DRAFT: &str = "draft";
 
 /// The generations of one source.
-#[derive(Debug)]
-pub(super) struct Cache {
+pub(super) struct Cache<'w> {
     path: PathBuf,
+    watch: Watch<'w>,
 }
 
 /// A whole base; nobody removes it while this lives.
@@ -38,18 +41,17 @@ pub(super) struct Generation {
 }
 
 /// The right to change the generations.
-#[derive(Debug)]
 pub(super) struct Exclusive<'a> {
-    cache: &'a Cache,
+    cache: &'a Cache<'a>,
     _lock: File,
 }
 
-impl Cache {
+impl<'w> Cache<'w> {
     /// Opens the cache of a source that is told from all others by `identity`.
     ///
     /// # Errors
     /// [`SourceError::Io`] when its directory cannot be made.
-    pub(super) fn open(home: &Path, identity: &[&[u8]]) -> Result<Self, SourceError> {
+    pub(super) fn open(home: &Path, identity: &[&[u8]], watch: Watch<'w>) -> Result<Self, SourceError> {
         let mut hash = Sha256::new();
         for part in identity {
             hash.update((part.len() as u64).to_le_bytes());
@@ -60,24 +62,24 @@ impl Cache {
         key.truncate(32);
         let path = home.join("captures").join(key);
         DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(io_at("create", &path))?;
-        Ok(Self { path })
+        Ok(Self { path, watch })
     }
 
     /// The newest generation, if any; waits while another capture makes one.
     pub(super) fn newest(&self) -> Result<Option<Generation>, SourceError> {
-        let _lock = self.lock(FlockOperation::LockShared)?;
+        let _lock = self.lock(FlockOperation::NonBlockingLockShared)?;
         self.choose(|_| true)
     }
 
     /// The newest generation that a question is answered with yes for.
     pub(super) fn find(&self, wanted: impl Fn(&Path) -> bool) -> Result<Option<Generation>, SourceError> {
-        let _lock = self.lock(FlockOperation::LockShared)?;
+        let _lock = self.lock(FlockOperation::NonBlockingLockShared)?;
         self.choose(wanted)
     }
 
     /// The right to make and to remove generations, waited for.
     pub(super) fn exclusive(&self) -> Result<Exclusive<'_>, SourceError> {
-        let lock = self.lock(FlockOperation::LockExclusive)?;
+        let lock = self.lock(FlockOperation::NonBlockingLockExclusive)?;
         Ok(Exclusive { cache: self, _lock: lock })
     }
 
@@ -91,8 +93,14 @@ impl Cache {
         }
     }
 
+    /// Waits for the lock, for as long as the capture should go on.
     fn lock(&self, how: FlockOperation) -> Result<File, SourceError> {
-        open_lock(&self.path.join("lock"), how).map_err(io_at("lock", &self.path))
+        let path = self.path.join("lock");
+        self.watch.until(|| match open_lock(&path, how) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(io_at("lock", &self.path)(error)),
+        })
     }
 
     /// The numbers of all generations, the newest first.
@@ -117,6 +125,11 @@ impl Cache {
         Ok(None)
     }
 
+    /// The directory of this source's bases.
+    pub(super) fn directory(&self) -> &Path {
+        &self.path
+    }
+
     fn place(&self, number: u64) -> PathBuf {
         self.path.join(format!("g{number}"))
     }
@@ -125,7 +138,7 @@ impl Cache {
 /// Removes what captures left that were killed, for all sources but those that somebody works on.
 pub fn remove_unfinished(home: &Path) {
     for source in home.join("captures").read_dir().into_iter().flatten().flatten() {
-        let cache = Cache { path: source.path() };
+        let cache = Cache { path: source.path(), watch: Watch::new("", &|| true) };
         if let Ok(lock) = open_lock(&cache.path.join("lock"), FlockOperation::NonBlockingLockExclusive) {
             // What cannot be removed now is left for the next time.
             drop(Exclusive { cache: &cache, _lock: lock }.remove_unfinished());
@@ -145,7 +158,8 @@ impl Exclusive<'_> {
         fill: impl FnOnce(&Path) -> Result<T, SourceError>,
     ) -> Result<(Generation, T), SourceError> {
         self.remove_unfinished()?;
-        let draft = self.cache.path.join("draft");
+        // A name of its own: a fetch that was given up on may still know an older one.
+        let draft = self.cache.path.join(format!("{DRAFT}-{}", RunId::generate()));
         DirBuilder::new().mode(0o700).create(&draft).map_err(io_at("create", &draft))?;
         let filled = fill(&draft).and_then(|made| {
             let boot = draft.join("boot");
@@ -177,7 +191,12 @@ impl Exclusive<'_> {
 
     /// Removes what a capture left that was killed.
     fn remove_unfinished(&self) -> Result<(), SourceError> {
-        remove(&self.cache.path.join("draft"))?;
+        for entry in self.cache.path.read_dir().map_err(io_at("read", &self.cache.path))? {
+            let entry = entry.map_err(io_at("read", &self.cache.path))?;
+            if entry.file_name().as_encoded_bytes().starts_with(DRAFT.as_bytes()) {
+                remove(&entry.path())?;
+            }
+        }
         remove(&self.cache.path.join("doomed"))
     }
 }
@@ -227,7 +246,11 @@ fn remove(path: &Path) -> Result<(), SourceError> {
 mod tests {
     use super::*;
 
-    fn made(cache: &Cache, text: &str) -> Generation {
+    fn open(home: &Path) -> Cache<'static> {
+        Cache::open(home, &[b"x"], Watch::new("x", &|| true)).expect("a cache")
+    }
+
+    fn made(cache: &Cache<'_>, text: &str) -> Generation {
         let fill = |path: &Path| fs::write(path.join("text"), text).map_err(io_at("write", path));
         cache.exclusive().expect("the lock").make(fill).expect("a generation").0
     }
@@ -239,7 +262,7 @@ mod tests {
     #[test]
     fn a_generation_stays_as_long_as_somebody_works_on_it() {
         let home = tempfile::tempdir().expect("a directory");
-        let cache = Cache::open(home.path(), &[b"x"]).expect("a cache");
+        let cache = open(home.path());
         let first = made(&cache, "1");
         let second = made(&cache, "2");
         assert_eq!(text(cache.newest().expect("readable")).as_deref(), Some("2"));
@@ -255,27 +278,27 @@ mod tests {
     #[test]
     fn what_was_never_finished_is_never_chosen() {
         let home = tempfile::tempdir().expect("a directory");
-        let cache = Cache::open(home.path(), &[b"x"]).expect("a cache");
+        let cache = open(home.path());
         let failed = cache.exclusive().expect("the lock").make(|path| {
             fs::write(path.join("text"), "half").map_err(io_at("write", path))?;
             Err::<(), _>(SourceError::NotADirectory { path: path.into() })
         });
         assert!(failed.is_err());
-        fs::create_dir(cache.path.join("draft")).expect("as if killed");
+        fs::create_dir(cache.path.join("draft-x")).expect("as if killed");
         assert!(cache.newest().expect("readable").is_none());
         let working = cache.exclusive().expect("the lock");
         remove_unfinished(home.path());
-        assert!(cache.path.join("draft").exists());
+        assert!(cache.path.join("draft-x").exists());
         drop(working);
         remove_unfinished(home.path());
-        assert!(!cache.path.join("draft").exists());
+        assert!(!cache.path.join("draft-x").exists());
         assert_eq!(made(&cache, "1").number, 1);
     }
 
     #[test]
     fn a_base_of_another_boot_counts_only_if_it_was_written_through() {
         let home = tempfile::tempdir().expect("a directory");
-        let cache = Cache::open(home.path(), &[b"x"]).expect("a cache");
+        let cache = open(home.path());
         let path = made(&cache, "1").path;
         fs::write(path.join("boot"), "another").expect("writable");
         // The thread that writes through may or may not have come to its end.

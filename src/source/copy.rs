@@ -14,8 +14,12 @@ use rustix::fs::{
 use rustix::io::{Errno, read, write};
 
 use super::beneath;
+use super::error::SourceError;
 use super::listing::{Entry, Marks};
+use super::watch::Watch;
 
+/// A part of a large file after which it is asked whether to go on.
+const PART: usize = 64 << 20;
 /// Up to this size a read and a write beat a copy within the kernel.
 const SMALL: usize = 256 << 10;
 /// A file that changes under our hands is read again this often.
@@ -36,16 +40,17 @@ pub(super) enum Copied {
     Gone,
 }
 
-/// Which side of a copy failed.
+/// Which side of a copy failed, or that it was told to stop.
 #[derive(Debug)]
 pub(super) enum Failed {
+    Stopped(SourceError),
     Read(io::Error),
     Write(io::Error),
 }
 
 /// Copies files from one file system to another, and remembers what those can do.
-#[derive(Debug, Default)]
-pub(super) struct Copier {
+pub(super) struct Copier<'w> {
+    watch: Watch<'w>,
     cannot_clone: AtomicBool,
     cannot_splice: AtomicBool,
 }
@@ -60,7 +65,12 @@ pub(super) fn directory_mode(mode: u32) -> Mode {
     Mode::from_raw_mode(0o2770 | mode & 0o007)
 }
 
-impl Copier {
+impl<'w> Copier<'w> {
+    /// One that knows nothing of the file systems yet.
+    pub(super) fn new(watch: Watch<'w>) -> Self {
+        Self { watch, cannot_clone: AtomicBool::new(false), cannot_splice: AtomicBool::new(false) }
+    }
+
     /// Copies a file or a link from one directory to another, where its name is free.
     pub(super) fn copy(
         &self,
@@ -145,17 +155,17 @@ impl Copier {
         }
         let held = u64::try_from(stat.st_blocks).unwrap_or_default().saturating_mul(512);
         if size > SMALL as u64 && held < size / 2 {
-            return sparse(source, target, size, buffer);
+            return self.sparse(source, target, size, buffer);
         }
         if size > SMALL as u64 && !self.cannot_splice.load(Ordering::Relaxed) {
-            match splice(source, target, size) {
+            match self.splice(source, target, size) {
                 Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) => {
                     self.cannot_splice.store(true, Ordering::Relaxed);
                 }
-                other => return other.map_err(writing),
+                other => return other.map_err(|error| self.writing(error)),
             }
         }
-        stream(source, target, u64::MAX, buffer)
+        self.stream(source, target, u64::MAX, buffer)
     }
 
     /// Copies a file that is never changed once it has its name. False when it is gone.
@@ -177,6 +187,92 @@ impl Copier {
         self.content(&source, &target, &stat, buffer)?;
         finish(&target, &stat)?;
         Ok(true)
+    }
+
+    fn splice(&self, source: &OwnedFd, target: &OwnedFd, size: u64) -> Result<u64, Errno> {
+        let mut done = 0;
+        loop {
+            if self.watch.stopped() {
+                return Err(Errno::CANCELED);
+            }
+            let wanted = usize::try_from(size.saturating_sub(done).max(1)).unwrap_or(usize::MAX).min(PART);
+            match copy_file_range(source, None, target, None, wanted) {
+                Ok(0) => return Ok(done),
+                Ok(some) => done += some as u64,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Copies up to so many bytes through our own memory.
+    fn stream(
+        &self,
+        source: &OwnedFd,
+        target: &OwnedFd,
+        limit: u64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<u64, Failed> {
+        buffer.resize(SMALL, 0);
+        let mut done = 0;
+        while done < limit {
+            self.watch.check().map_err(Failed::Stopped)?;
+            let wanted = usize::try_from(limit - done).unwrap_or(usize::MAX).min(buffer.len());
+            let space = buffer.get_mut(..wanted).unwrap_or_default();
+            let length = match read(source, space) {
+                Ok(length) => length,
+                Err(Errno::INTR) => continue,
+                Err(error) => return Err(reading(error)),
+            };
+            let mut rest = buffer.get(..length).unwrap_or_default();
+            while !rest.is_empty() {
+                match write(target, rest) {
+                    Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+                    Err(Errno::INTR) => {}
+                    Err(error) => return Err(writing(error)),
+                }
+            }
+            done += length as u64;
+            // A short read of a file is its end; asking once more would double the calls of small ones.
+            if length < wanted {
+                break;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Copies what a file holds, and leaves its holes.
+    fn sparse(
+        &self,
+        source: &OwnedFd,
+        target: &OwnedFd,
+        size: u64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<u64, Failed> {
+        let mut at = 0;
+        while at < size {
+            let start = match seek(source, SeekFrom::Data(at)) {
+                Ok(start) => start,
+                Err(Errno::NXIO) => break,
+                Err(error) => return Err(reading(error)),
+            };
+            let end = seek(source, SeekFrom::Hole(start)).map_err(reading)?;
+            seek(source, SeekFrom::Start(start)).map_err(reading)?;
+            seek(target, SeekFrom::Start(start)).map_err(writing)?;
+            at = start + self.stream(source, target, end - start, buffer)?;
+            if at < end {
+                break;
+            }
+        }
+        ftruncate(target, size).map_err(writing)?;
+        Ok(size)
+    }
+
+    fn writing(&self, error: Errno) -> Failed {
+        match self.watch.check() {
+            Err(stopped) if error == Errno::CANCELED => Failed::Stopped(stopped),
+            _ => writing(error),
+        }
     }
 }
 
@@ -220,69 +316,6 @@ pub(super) fn settled_in(stat: &Stat) -> Option<Duration> {
     let fraction = u32::try_from(stat.st_ctime_nsec).unwrap_or_default();
     let tick = if fraction == 0 { COARSE_TICK } else { TICK };
     (whole + Duration::new(0, fraction) + tick).checked_sub(now).filter(|wait| !wait.is_zero())
-}
-
-fn splice(source: &OwnedFd, target: &OwnedFd, size: u64) -> Result<u64, Errno> {
-    let mut done = 0;
-    loop {
-        let wanted = usize::try_from(size.saturating_sub(done).max(1)).unwrap_or(usize::MAX).min(1 << 30);
-        match copy_file_range(source, None, target, None, wanted) {
-            Ok(0) => return Ok(done),
-            Ok(some) => done += some as u64,
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// Copies up to so many bytes through our own memory.
-fn stream(source: &OwnedFd, target: &OwnedFd, limit: u64, buffer: &mut Vec<u8>) -> Result<u64, Failed> {
-    buffer.resize(SMALL, 0);
-    let mut done = 0;
-    while done < limit {
-        let wanted = usize::try_from(limit - done).unwrap_or(usize::MAX).min(buffer.len());
-        let space = buffer.get_mut(..wanted).unwrap_or_default();
-        let length = match read(source, space) {
-            Ok(length) => length,
-            Err(Errno::INTR) => continue,
-            Err(error) => return Err(reading(error)),
-        };
-        let mut rest = buffer.get(..length).unwrap_or_default();
-        while !rest.is_empty() {
-            match write(target, rest) {
-                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(writing(error)),
-            }
-        }
-        done += length as u64;
-        // A short read of a file is its end; asking once more would double the calls of small ones.
-        if length < wanted {
-            break;
-        }
-    }
-    Ok(done)
-}
-
-/// Copies what a file holds, and leaves its holes.
-fn sparse(source: &OwnedFd, target: &OwnedFd, size: u64, buffer: &mut Vec<u8>) -> Result<u64, Failed> {
-    let mut at = 0;
-    while at < size {
-        let start = match seek(source, SeekFrom::Data(at)) {
-            Ok(start) => start,
-            Err(Errno::NXIO) => break,
-            Err(error) => return Err(reading(error)),
-        };
-        let end = seek(source, SeekFrom::Hole(start)).map_err(reading)?;
-        seek(source, SeekFrom::Start(start)).map_err(reading)?;
-        seek(target, SeekFrom::Start(start)).map_err(writing)?;
-        at = start + stream(source, target, end - start, buffer)?;
-        if at < end {
-            break;
-        }
-    }
-    ftruncate(target, size).map_err(writing)?;
-    Ok(size)
 }
 
 fn reading(error: Errno) -> Failed {

@@ -21,6 +21,7 @@ use super::manifest::Manifest;
 use super::objects::{self, Folder, Stamps};
 use super::place::{self, Content, Copies, Place};
 use super::walk::{self, Rules, Walk};
+use super::watch::{GoesOn, Watch};
 use super::{beneath, layers, overlay};
 use crate::base::{RunId, Tree};
 use crate::event::SourceSummary;
@@ -43,13 +44,18 @@ pub fn root_of(directory: &Path) -> PathBuf {
 ///
 /// # Errors
 /// [`SourceError`]; what was made for the run is removed again.
+///
+/// # Cancel safety
+/// Blocks. It ends at the next file, with [`SourceError::Cancelled`], once `goes_on` says no.
 pub fn capture_directory(
     home: &Path,
     directory: &Path,
     run: &RunId,
     ledger: &RunLedger,
+    goes_on: GoesOn<'_>,
 ) -> Result<Captured, SourceError> {
-    let survey = Survey::of(directory, Some(home))?;
+    let name = directory.display().to_string();
+    let survey = Survey::of(directory, Some(home), Watch::new(&name, goes_on))?;
     let trees = Trees::create(home, run, ledger)?;
     let made = match overlay::obstacle(trees.path()) {
         None => survey.layers(home, trees.path()),
@@ -78,7 +84,8 @@ pub fn capture_directory(
 /// # Errors
 /// [`SourceError`] when it cannot be read.
 pub fn in_place(directory: &Path) -> Result<Captured, SourceError> {
-    let survey = Survey::of(directory, None)?;
+    let name = directory.display().to_string();
+    let survey = Survey::of(directory, None, Watch::new(&name, &|| true))?;
     let gid = fs::metadata(&survey.root).map_err(io_at("read", &survey.root))?.gid();
     Ok(Captured {
         tree: Tree::Plain(survey.root.clone()),
@@ -92,7 +99,8 @@ pub fn in_place(directory: &Path) -> Result<Captured, SourceError> {
 }
 
 /// What the user's directory is and holds.
-struct Survey {
+struct Survey<'w> {
+    watch: Watch<'w>,
     root: PathBuf,
     source: Option<Source>,
     fresh: Option<Fresh>,
@@ -107,8 +115,8 @@ struct Made {
     notes: Vec<String>,
 }
 
-impl Survey {
-    fn of(directory: &Path, home: Option<&Path>) -> Result<Self, SourceError> {
+impl<'w> Survey<'w> {
+    fn of(directory: &Path, home: Option<&Path>, watch: Watch<'w>) -> Result<Self, SourceError> {
         let about = fs::metadata(directory).map_err(io_at("read", directory))?;
         if !about.is_dir() {
             return Err(SourceError::NotADirectory { path: directory.to_owned() });
@@ -123,9 +131,9 @@ impl Survey {
         let Some(source) = Source::open(&directory)? else {
             let rules =
                 Rules { ignore_file: ".windlassignore", skipped: within(&directory), ..Rules::default() };
-            let (walk, _) = walk::walk(&directory, rules)?;
+            let (walk, _) = walk::walk(&directory, rules, watch)?;
             let facts = GitFacts::default();
-            return Ok(Self { root: directory, source: None, fresh: None, facts, walk, changed: 0 });
+            return Ok(Self { watch, root: directory, source: None, fresh: None, facts, walk, changed: 0 });
         };
         let (index, fresh) = source.read()?;
         let facts = source.facts()?;
@@ -140,14 +148,16 @@ impl Survey {
             file_mode: source.file_mode(),
             nested: true,
         };
-        let (mut walk, _) = walk::walk(source.root(), rules)?;
+        let (mut walk, _) = walk::walk(source.root(), rules, watch)?;
         changed.append(&mut walk.changed);
         for (path, known) in &walk.suspects {
+            watch.check()?;
             if !changed.contains(path) && !source.holds(path, known) {
                 changed.insert(path.clone());
             }
         }
         Ok(Self {
+            watch,
             root: source.root().to_owned(),
             source: Some(source),
             fresh: Some(fresh),
@@ -205,15 +215,19 @@ impl Survey {
     /// A tree of the run's own, where layers cannot be used.
     fn copy(&self, trees: &Path, obstacle: &str) -> Result<Made, SourceError> {
         let (listing, fresh) = (&self.walk.listing, self.fresh.as_ref());
-        let (tree, notes) = layers::copy(trees, &self.root, listing, &self.stores()?, fresh, obstacle)?;
+        let (tree, notes) =
+            layers::copy(trees, &self.root, listing, &self.stores()?, fresh, obstacle, self.watch)?;
         Ok(Made { tree, base: None, notes })
     }
 
     /// A base, a layer on it, and a layer of the run's own.
     fn layers(&self, home: &Path, trees: &Path) -> Result<Made, SourceError> {
         let device = fs::metadata(&self.root).map_err(io_at("read", &self.root))?.dev();
-        let cache =
-            Cache::open(home, &[b"directory", self.root.as_os_str().as_bytes(), &device.to_le_bytes()])?;
+        let cache = Cache::open(
+            home,
+            &[b"directory", self.root.as_os_str().as_bytes(), &device.to_le_bytes()],
+            self.watch,
+        )?;
         let stores = self.stores()?;
         let known = cache.newest()?.map(|base| self.against(base, &stores)).transpose()?;
         let (known, mut notes) = match known {
@@ -244,7 +258,7 @@ impl Survey {
     /// Makes a new base, unless another capture has made one meanwhile that is near enough.
     fn rebase(
         &self,
-        cache: &Cache,
+        cache: &Cache<'_>,
         known: Option<Known>,
         stores: &[PathBuf],
     ) -> Result<(Known, Vec<String>), SourceError> {
@@ -278,8 +292,9 @@ impl Survey {
             listing.files().filter(|pick| !changed.contains(pick)).collect()
         });
         let old = near.map(|near| near.base.path.join("tree"));
-        let (copies, scan) =
-            layers::whole(&draft.join("tree"), &self.root, old.as_deref(), &listing, &unchanged, stores)?;
+        let tree = draft.join("tree");
+        let place = Place { from: &self.root, to: &tree, old: old.as_deref(), watch: self.watch };
+        let (copies, scan) = layers::whole(&place, &listing, &unchanged, stores)?;
         let notes = copies.notes();
         listing.correct(copies.corrected);
         let stamps = if copies.objects_gone { Stamps::new() } else { scan.stamps };
@@ -299,7 +314,7 @@ impl Survey {
         let listing = &self.walk.listing;
         let numbers = delta.directories.iter().copied().chain(delta.files.iter().map(|pick| pick.directory));
         place::directories(layer, listing, numbers)?;
-        let place = Place { from: &self.root, to: layer, old: None };
+        let place = Place { from: &self.root, to: layer, old: None, watch: self.watch };
         let none = BTreeSet::new();
         let content = Content { listing, files: &delta.files, unchanged: &none, folders };
         let copies = layers::fill(&place, &content, stores)?;

@@ -5,6 +5,18 @@ use std::path::{Path, PathBuf};
 
 use crate::ledger::LedgerError;
 
+/// What a server or libgit2 said, on one line.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Said(String);
+
+impl From<git2::Error> for Said {
+    fn from(error: git2::Error) -> Self {
+        let words: Vec<_> = error.message().split_whitespace().collect();
+        Self(words.join(" ").trim_end_matches([';', '.']).to_owned())
+    }
+}
+
 /// A source that could not be captured, or a capture that could not be removed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -84,50 +96,78 @@ pub enum SourceError {
         known: Vec<String>,
     },
     /// The other side wants to know who asks, and was not satisfied.
-    #[error("`{url}` refused the credentials")]
+    #[error("`{url}` {}", if tried.is_empty() { "asks for credentials, and there are none" } else { "refused the credentials" })]
     Refused {
         /// The URL, without credentials.
         url: String,
-        /// What libgit2 said.
-        source: git2::Error,
+        /// What it was offered, in words.
+        tried: Vec<String>,
+        /// A key that could not be offered for want of its passphrase.
+        locked: Option<PathBuf>,
+    },
+    /// The other side knows who asks, and says no.
+    #[error("`{url}` may not be read with these credentials, or with none")]
+    Forbidden {
+        /// The URL, without credentials.
+        url: String,
+        /// What was said.
+        source: Said,
     },
     /// The other side is not who it claims to be, or cannot prove it.
-    #[error("the identity of `{url}` could not be verified")]
+    #[error("the identity of `{url}` could not be verified: {problem}")]
     Unverified {
         /// The URL, without credentials.
         url: String,
-        /// What libgit2 said.
-        source: git2::Error,
+        /// Why.
+        problem: String,
+        /// What to do.
+        help: String,
+    },
+    /// The other side names another host.
+    #[error("`{url}` leads to another host, and is not followed there")]
+    Redirected {
+        /// The URL, without credentials.
+        url: String,
+        /// What was said.
+        source: Said,
+    },
+    /// Somebody answered, and then said nothing any more.
+    #[error("`{url}` has been silent for {seconds} s")]
+    Silent {
+        /// The URL, without credentials.
+        url: String,
+        /// How long that was waited for.
+        seconds: u64,
     },
     /// Nobody answered.
     #[error("`{url}` cannot be reached")]
     Unreachable {
         /// The URL, without credentials.
         url: String,
-        /// What libgit2 said.
-        source: git2::Error,
+        /// What was said.
+        source: Said,
     },
     /// Somebody answered, and has no repository there.
     #[error("there is no git repository at `{url}`")]
     NoRepository {
         /// The URL, without credentials.
         url: String,
-        /// What libgit2 said.
-        source: git2::Error,
+        /// What was said.
+        source: Said,
     },
     /// It was reached, and something else went wrong.
     #[error("cannot fetch from `{url}`")]
     Fetch {
         /// The URL, without credentials.
         url: String,
-        /// What libgit2 said.
-        source: git2::Error,
+        /// What was said.
+        source: Said,
     },
-    /// The progress callback asked for the end.
-    #[error("fetching from `{url}` was cancelled")]
+    /// Whoever asked for it wants it no more.
+    #[error("the capture of `{what}` was cancelled")]
     Cancelled {
-        /// The URL, without credentials.
-        url: String,
+        /// The directory, or the URL without credentials.
+        what: String,
     },
     /// The trees of the run hold files that the caller may not remove.
     #[error("`{}` holds files that only root can remove", path.display())]
@@ -168,17 +208,11 @@ impl SourceError {
             }
             Self::UnknownReference { known, .. } => format!("it has {}", known.join(", ")),
             Self::Empty { known, .. } => format!("name one with --ref; it has {}", known.join(", ")),
-            Self::Refused { url, .. } if url.starts_with("http") => {
-                "put a user and a token into the URL (https://USER:TOKEN@HOST/PATH); they are stored nowhere"
-                    .into()
-            }
-            Self::Refused { .. } => "load a key that it accepts into the ssh agent: ssh-add FILE".into(),
-            Self::Unverified { url, .. } if url.starts_with("http") => {
-                "its certificate must be valid, and issued by an authority that this machine trusts".into()
-            }
-            Self::Unverified { .. } => {
-                "check its host key and add it to ~/.ssh/known_hosts: ssh-keyscan HOST".into()
-            }
+            Self::Refused { url, tried, locked } => refused(url, tried, locked.as_deref()),
+            Self::Forbidden { .. } => "check what the user or token may read".into(),
+            Self::Unverified { help, .. } => help.clone(),
+            Self::Redirected { .. } => "if you trust where it leads, name that URL instead".into(),
+            Self::Silent { .. } => "try again later; is it a git server at all?".into(),
             Self::Unreachable { .. } => "check the host's name and the network".into(),
             Self::NoRepository { .. } => {
                 "check the path; a private repository may answer like this when it is asked without credentials"
@@ -188,6 +222,19 @@ impl SourceError {
             _ => return None,
         })
     }
+}
+
+fn refused(url: &str, tried: &[String], locked: Option<&Path>) -> String {
+    let offered =
+        if tried.is_empty() { String::new() } else { format!("it was offered {}; ", tried.join(", ")) };
+    let next = match locked {
+        Some(key) => format!("{0} has a passphrase: ssh-add {0}", key.display()),
+        None if url.starts_with("http") => {
+            "set up a git credential helper, or name a user and a token (https://USER:TOKEN@HOST/PATH); they are stored nowhere".into()
+        }
+        None => "load a key that it accepts into the ssh agent: ssh-add FILE".into(),
+    };
+    offered + &next
 }
 
 /// Wraps what the system said with what was tried on which path.

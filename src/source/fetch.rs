@@ -1,62 +1,130 @@
 //! Talks to the repository behind a URL: lists its refs, and fetches its history, through libgit2.
 //!
-//! The user's git configuration has no part in it, so that nothing redirects a URL or runs a program.
-//! Certificates and host keys are always checked. Nothing is asked for on the terminal.
+//! Every talk has a thread of its own, which is given up on when it is no longer wanted or nobody answers.
+//! The user's git configuration has no part in it but for credential helpers, so that nothing redirects
+//! a URL or runs a program; nor does a server send us to another host.
 
-use std::cell::Cell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-use git2::{
-    AutotagOption, Config, Cred, CredentialType, Direction, ErrorClass, ErrorCode, FetchOptions, Odb, Oid,
-    RemoteCallbacks, RemoteRedirect, Repository,
-};
+use git2::{AutotagOption, Config, Direction, FetchOptions, Odb, Oid, Reference, RemoteRedirect, Repository};
 
-use super::error::SourceError;
+use super::error::{SourceError, io_at};
+use super::patience::{self, Pulse, Waited};
 use super::remote::Remote;
 use super::resolve::Head;
+use super::talk::Talk;
+use super::watch::Watch;
+use crate::base::RunId;
 
-/// How far a fetch is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FetchProgress {
-    /// Objects so far.
-    pub received: u64,
-    /// Objects in all, as far as known.
-    pub total: u64,
-    /// Bytes so far.
-    pub bytes: u64,
-}
-
-/// Is told how far a fetch is, and says whether it should go on.
-pub type OnProgress<'a> = &'a dyn Fn(FetchProgress) -> bool;
+/// How long a server may be silent unless somebody says otherwise.
+pub(super) const SILENCE: Duration = Duration::from_mins(1);
 
 /// What a repository's history is fetched into.
 const REFSPECS: [&str; 2] = ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"];
 
-/// Lists the refs of a repository.
-///
-/// # Errors
-/// What went wrong, by kind: [`SourceError::Unreachable`], [`SourceError::Refused`] …
-pub(super) fn list(remote: &Remote) -> Result<Vec<Head>, SourceError> {
-    let failed = |error| classify(remote, error);
-    // A repository in no place at all, so that it has no configuration at all.
-    let nowhere = Odb::new().and_then(Repository::from_odb).map_err(failed)?;
-    nowhere.set_config(&Config::new().map_err(failed)?).map_err(failed)?;
-    let mut connection = nowhere.remote_anonymous(&remote.url).map_err(failed)?;
-    let connected =
-        connection.connect_auth(Direction::Fetch, Some(credentials(remote)), None).map_err(failed)?;
+/// Talks to one server.
+#[derive(Clone, Copy)]
+pub(super) struct Fetcher<'a> {
+    pub(super) remote: &'a Remote,
+    /// How long it may be silent.
+    pub(super) silence: Duration,
+    pub(super) watch: Watch<'a>,
+}
+
+impl Fetcher<'_> {
+    /// Lists the refs of the repository. `place` is a directory of ours for the configuration that it
+    /// is talked to with.
+    ///
+    /// # Errors
+    /// What went wrong, by kind: [`SourceError::Unreachable`], [`SourceError::Refused`] …
+    pub(super) fn list(&self, place: &Path) -> Result<Vec<Head>, SourceError> {
+        let config = configuration(place)?;
+        self.talk(move |talk| list(talk, &config).map_err(|error| talk.error(error)))
+    }
+
+    /// Fetches all branches and tags, and `extra`, a commit that none of them may hold.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub(super) fn fetch(
+        &self,
+        repository: Repository,
+        extra: Option<Oid>,
+    ) -> Result<Repository, SourceError> {
+        self.talk(move |talk| {
+            let get = |refspecs: &[String]| fetch(talk, &repository, refspecs);
+            get(&REFSPECS.map(String::from)).map_err(|error| talk.error(error))?;
+            let missing = extra.filter(|commit| repository.find_commit(*commit).is_err());
+            if let Some(commit) = missing {
+                // Whether it is there now is for the caller to see: not every server hands out any commit.
+                drop(get(&[commit.to_string()]));
+            }
+            Ok(repository)
+        })
+    }
+
+    fn talk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Talk) -> Result<T, SourceError> + Send + 'static,
+    ) -> Result<T, SourceError> {
+        let remote = self.remote.clone();
+        let work = move |pulse: &Arc<Pulse>| work(&Talk::new(remote, Arc::clone(pulse)));
+        match patience::wait(self.silence, self.watch, work).map_err(io_at("start a thread for", "fetch"))? {
+            Waited::Done(result) => result,
+            Waited::Stopped => Err(SourceError::Cancelled { what: self.remote.url.clone() }),
+            Waited::Silent => {
+                Err(SourceError::Silent { url: self.remote.url.clone(), seconds: self.silence.as_secs() })
+            }
+        }
+    }
+}
+
+fn list(talk: &Talk, config: &Path) -> Result<Vec<Head>, git2::Error> {
+    // A repository in no place at all, so that it has no configuration but this.
+    let nowhere = Repository::from_odb(Odb::new()?)?;
+    nowhere.set_config(&Config::open(config)?)?;
+    let mut connection = nowhere.remote_anonymous(&talk.remote.url)?;
+    let connected = connection.connect_auth(Direction::Fetch, Some(talk.callbacks()), None)?;
     let mut heads: Vec<Head> = Vec::new();
-    for found in connected.list().map_err(failed)? {
+    for found in connected.list()? {
+        talk.pulse.beat();
         // The commit behind a tag's own object is listed after it.
         if let Some(tag) = found.name().strip_suffix("^{}") {
-            if let Some(head) = heads.iter_mut().find(|head| head.name == tag) {
+            if let Some(head) = heads.iter_mut().rfind(|head| head.name == tag) {
                 head.commit = found.oid();
             }
             continue;
         }
-        let target = found.symref_target().map(String::from);
-        heads.push(Head { name: found.name().into(), commit: found.oid(), target });
+        if Reference::is_valid_name(found.name()) {
+            let target = found.symref_target().map(String::from);
+            heads.push(Head { name: found.name().into(), commit: found.oid(), target });
+        }
     }
     Ok(heads)
+}
+
+fn fetch(talk: &Talk, repository: &Repository, refspecs: &[String]) -> Result<(), git2::Error> {
+    let mut options = FetchOptions::new();
+    options
+        .remote_callbacks(talk.callbacks())
+        .download_tags(AutotagOption::None)
+        .update_fetchhead(false)
+        .follow_redirects(RemoteRedirect::None);
+    repository.remote_anonymous(&talk.remote.url)?.fetch(refspecs, Some(&mut options), None)
+}
+
+/// The only thing that libgit2 is told by a file: when it lists refs there is no other way.
+fn configuration(place: &Path) -> Result<PathBuf, SourceError> {
+    const TEXT: &str = "[http]\n\tfollowRedirects = false\n";
+    let path = place.join("libgit2-config");
+    if !path.exists() {
+        let draft = place.join(format!("libgit2-config-{}", RunId::generate()));
+        std::fs::write(&draft, TEXT).map_err(io_at("write", &draft))?;
+        std::fs::rename(&draft, &path).map_err(io_at("rename", &draft))?;
+    }
+    Ok(path)
 }
 
 /// Makes an empty repository with nothing but our own configuration, to be fetched into.
@@ -73,114 +141,4 @@ pub(super) fn init(tree: &Path) -> Result<Repository, SourceError> {
     config.add_file(&file, git2::ConfigLevel::Local, false).map_err(failed)?;
     repository.set_config(&config).map_err(failed)?;
     Ok(repository)
-}
-
-/// Fetches all branches and tags, and `extra`, a commit that none of them may hold.
-///
-/// # Errors
-/// As [`list`]; [`SourceError::Cancelled`] when `progress` says so.
-pub(super) fn fetch(
-    repository: &Repository,
-    remote: &Remote,
-    extra: Option<Oid>,
-    progress: OnProgress<'_>,
-) -> Result<(), SourceError> {
-    let cancelled = Cell::new(false);
-    let failed = |error| {
-        if cancelled.get() {
-            SourceError::Cancelled { url: remote.url.clone() }
-        } else {
-            classify(remote, error)
-        }
-    };
-    let mut connection = repository.remote_anonymous(&remote.url).map_err(failed)?;
-    let mut get = |refspecs: &[String]| {
-        let mut callbacks = credentials(remote);
-        callbacks.transfer_progress(|stats| {
-            let more = progress(FetchProgress {
-                received: stats.received_objects() as u64,
-                total: stats.total_objects() as u64,
-                bytes: stats.received_bytes() as u64,
-            });
-            cancelled.set(!more);
-            more
-        });
-        let mut options = FetchOptions::new();
-        options
-            .remote_callbacks(callbacks)
-            .download_tags(AutotagOption::None)
-            .update_fetchhead(false)
-            .follow_redirects(RemoteRedirect::Initial);
-        connection.fetch(refspecs, Some(&mut options), None).map_err(failed)
-    };
-    get(&REFSPECS.map(String::from))?;
-    let missing = extra.filter(|commit| repository.find_commit(*commit).is_err());
-    if let Some(commit) = missing
-        && let Err(error @ SourceError::Cancelled { .. }) = get(&[commit.to_string()])
-    {
-        return Err(error);
-    }
-    // Whether it is there now is for the caller to see: not every server hands out any commit.
-    Ok(())
-}
-
-fn credentials(remote: &Remote) -> RemoteCallbacks<'_> {
-    let mut callbacks = RemoteCallbacks::new();
-    // libgit2 asks again for as long as it is refused.
-    let mut tried = CredentialType::empty();
-    callbacks.credentials(move |_, user_of_url, allowed| {
-        let user = remote.user.as_deref().or(user_of_url);
-        let mut first = |kind: CredentialType| {
-            let wanted = allowed.contains(kind) && !tried.contains(kind);
-            tried.set(kind, wanted || tried.contains(kind));
-            wanted
-        };
-        if first(CredentialType::USERNAME) {
-            return Cred::username(user.unwrap_or("git"));
-        }
-        if first(CredentialType::SSH_KEY) {
-            return Cred::ssh_key_from_agent(user.unwrap_or("git"));
-        }
-        if let Some(user) = remote.user.as_deref()
-            && first(CredentialType::USER_PASS_PLAINTEXT)
-        {
-            return Cred::userpass_plaintext(user, remote.password.as_deref().unwrap_or_default());
-        }
-        Err(git2::Error::new(ErrorCode::Auth, ErrorClass::Callback, "there are no more credentials to try"))
-    });
-    callbacks
-}
-
-/// Says in our words what libgit2 said.
-fn classify(remote: &Remote, source: git2::Error) -> SourceError {
-    let url = remote.url.clone();
-    let text = source.message().to_ascii_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    match (source.code(), source.class()) {
-        (ErrorCode::Auth, _) => SourceError::Refused { url, source },
-        (ErrorCode::Certificate, _) => SourceError::Unverified { url, source },
-        (ErrorCode::Owner, _) => {
-            let path = url.strip_prefix("file://").unwrap_or(&url).into();
-            SourceError::Repository { path, source }
-        }
-        (_, ErrorClass::Http) if says(&["401", "403"]) => SourceError::Refused { url, source },
-        (_, ErrorClass::Http) if says(&["404", "410"]) => SourceError::NoRepository { url, source },
-        (_, ErrorClass::Ssl) if says(&["certificate"]) => SourceError::Unverified { url, source },
-        (_, ErrorClass::Os) if url.starts_with("file:") => SourceError::NoRepository { url, source },
-        (ErrorCode::NotFound, _) => SourceError::NoRepository { url, source },
-        _ if says(&[
-            "not found",
-            "could not find repository",
-            "not appear to be a git",
-            "content type",
-            "not a git",
-        ]) =>
-        {
-            SourceError::NoRepository { url, source }
-        }
-        (_, ErrorClass::Net | ErrorClass::Os | ErrorClass::Ssl | ErrorClass::Ssh) => {
-            SourceError::Unreachable { url, source }
-        }
-        _ => SourceError::Fetch { url, source },
-    }
 }

@@ -10,6 +10,7 @@ use super::listing::{Listing, Pick};
 use super::objects::{self, Scan, Stamps};
 use super::place::{self, Content, Copies, Place};
 use super::walk::{self, Rules};
+use super::watch::Watch;
 use crate::base::Tree;
 
 /// Object files may vanish while a repository is packed; then they are in the new pack.
@@ -52,9 +53,10 @@ pub(super) fn copy_of(
     base: &Path,
     fresh: &Fresh,
     obstacle: &str,
+    watch: Watch<'_>,
 ) -> Result<(Tree, Vec<String>), SourceError> {
-    let (found, _) = walk::walk(base, Rules::default())?;
-    copy(trees, base, &found.listing, &[base.join(".git/objects")], Some(fresh), obstacle)
+    let (found, _) = walk::walk(base, Rules::default(), watch)?;
+    copy(trees, base, &found.listing, &[base.join(".git/objects")], Some(fresh), obstacle, watch)
 }
 
 /// A copy of a whole tree.
@@ -65,9 +67,11 @@ pub(super) fn copy(
     stores: &[PathBuf],
     fresh: Option<&Fresh>,
     obstacle: &str,
+    watch: Watch<'_>,
 ) -> Result<(Tree, Vec<String>), SourceError> {
     let tree = trees.join("tree");
-    let (copies, _) = whole(&tree, from, None, listing, &BTreeSet::new(), stores)?;
+    let place = Place { from, to: &tree, old: None, watch };
+    let (copies, _) = whole(&place, listing, &BTreeSet::new(), stores)?;
     fresh.map_or(Ok(()), |fresh| fresh::write(&tree, fresh))?;
     let mut notes = vec![format!("the workspace is a copy, not a layer: {obstacle}")];
     notes.extend(copies.notes());
@@ -76,19 +80,17 @@ pub(super) fn copy(
 
 /// Makes a whole tree, its objects included. The files that an older tree has as well are shared with it.
 pub(super) fn whole(
-    tree: &Path,
-    from: &Path,
-    old: Option<&Path>,
+    place: &Place<'_>,
     listing: &Listing,
     unchanged: &BTreeSet<Pick>,
     stores: &[PathBuf],
 ) -> Result<(Copies, Scan), SourceError> {
-    place::root(tree, listing.root_mode())?;
-    place::directories(tree, listing, 0..listing.directories.len())?;
+    place::root(place.to, listing.root_mode())?;
+    place::directories(place.to, listing, 0..listing.directories.len())?;
     let files: Vec<Pick> = listing.files().collect();
     let scan = objects::scan(stores, &Stamps::new())?;
     let content = Content { listing, files: &files, unchanged, folders: &scan.folders };
-    let copies = fill(&Place { from, to: tree, old }, &content, stores)?;
+    let copies = fill(place, &content, stores)?;
     Ok((copies, scan))
 }
 

@@ -15,6 +15,7 @@ use super::error::{SourceError, io_at};
 use super::listing::{Entry, Listing, Pick, split};
 use super::objects::Folder;
 use super::pool;
+use super::watch::Watch;
 
 /// The group of a workspace's files where windlass runs as root. It lies in the range that systemd
 /// documents as used by nobody (60578 to 61183), so that no account of this machine or of an image
@@ -32,6 +33,7 @@ pub(super) struct Place<'a> {
     pub(super) to: &'a Path,
     /// An older tree of ours whose unchanged files may be shared.
     pub(super) old: Option<&'a Path>,
+    pub(super) watch: Watch<'a>,
 }
 
 /// What is to be copied.
@@ -127,7 +129,7 @@ enum Batch<'a> {
 /// Copies files and objects; their directories must be there.
 ///
 /// # Errors
-/// [`SourceError::Io`] with the file that could not be read or written.
+/// [`SourceError::Io`] with the file that could not be read or written; [`SourceError::Cancelled`].
 pub(super) fn fill(place: &Place<'_>, content: &Content<'_>) -> Result<Copies, SourceError> {
     let mut batches = Vec::new();
     for same in content.files.chunk_by(|a, b| a.directory == b.directory) {
@@ -140,7 +142,7 @@ pub(super) fn fill(place: &Place<'_>, content: &Content<'_>) -> Result<Copies, S
     let source = beneath::open_root(place.from).map_err(io_at("open", place.from))?;
     let target = beneath::open_root(place.to).map_err(io_at("open", place.to))?;
     let old = place.old.map(|old| beneath::open_root(old).map_err(io_at("open", old))).transpose()?;
-    let filler = Filler { place, content, source, target, old, copier: Copier::default() };
+    let filler = Filler { place, content, source, target, old, copier: Copier::new(place.watch) };
     let part = || (Copies::default(), Vec::new());
     let parts = pool::grow(batches, part, |(copies, buffer), batch, _| match batch {
         Batch::Files(picks) => filler.files(picks, copies, buffer),
@@ -163,7 +165,7 @@ struct Filler<'a> {
     source: OwnedFd,
     target: OwnedFd,
     old: Option<OwnedFd>,
-    copier: Copier,
+    copier: Copier<'a>,
 }
 
 impl Filler<'_> {
@@ -184,8 +186,10 @@ impl Filler<'_> {
         let old = self.old.as_ref().and_then(|old| beneath::open_directory(old, path).ok());
         for pick in picks {
             let Some(entry) = directory.entries.get(pick.entry) else { continue };
+            self.place.watch.check()?;
             let name = directory.name(entry);
             let failed = |failed| match failed {
+                Failed::Stopped(stopped) => stopped,
                 Failed::Read(error) => {
                     io_at("read", beneath::under(&beneath::under(self.place.from, path), name))(error)
                 }
@@ -232,7 +236,9 @@ impl Filler<'_> {
             .map_err(io_at("open", beneath::under(self.place.to, &to)))?;
         let old = self.old.as_ref().and_then(|old| beneath::open_directory(old, &to).ok());
         for name in files {
+            self.place.watch.check()?;
             let failed = |failed| match failed {
+                Failed::Stopped(stopped) => stopped,
                 Failed::Read(error) => io_at("read", beneath::under(&from, name))(error),
                 Failed::Write(error) => {
                     io_at("write", beneath::under(&beneath::under(self.place.to, &to), name))(error)

@@ -12,6 +12,14 @@ pub(super) struct Remote {
     pub(super) url: String,
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
+    /// `https`, `http`, `ssh` or `file`.
+    pub(super) scheme: String,
+    /// Without its port, in lower case; empty for a file.
+    pub(super) host: String,
+    /// None where it is the scheme's own.
+    pub(super) port: Option<u16>,
+    /// Without the slash or the colon that it begins with.
+    pub(super) path: String,
 }
 
 const SCHEMES: [&str; 4] = ["https", "http", "ssh", "file"];
@@ -45,11 +53,35 @@ impl Remote {
         {
             return Err(bad("it has no path to a repository"));
         }
+        if scheme == "http" && parts.user.is_some() {
+            return Err(bad("its credentials could be read on the way: http is not encrypted"));
+        }
+        let (host, port) = parts.address().ok_or_else(|| bad("its port is not a number up to 65535"))?;
         let decoded = |text: &str| decode(text).ok_or_else(|| bad("its credentials are not well encoded"));
         Ok(Self {
             url: without_credentials(text),
             user: parts.user.map(decoded).transpose()?,
             password: parts.password.map(decoded).transpose()?,
+            scheme,
+            host: host.to_ascii_lowercase(),
+            port,
+            path: parts.path.trim_start_matches([':', '/']).to_owned(),
+        })
+    }
+
+    /// Whether another URL leads to the same port of the same host by the same protocol.
+    pub(super) fn has_origin_of(&self, other: &str) -> bool {
+        Self::parse(other).is_ok_and(|other| {
+            (&other.scheme, &other.host, other.port()) == (&self.scheme, &self.host, self.port())
+        })
+    }
+
+    /// The port that is connected to.
+    pub(super) fn port(&self) -> u16 {
+        self.port.unwrap_or(match self.scheme.as_str() {
+            "https" => 443,
+            "http" => 80,
+            _ => 22,
         })
     }
 }
@@ -111,6 +143,18 @@ impl<'a> Parts<'a> {
             None => (None, None),
         };
         (scheme.is_some() || !host.is_empty()).then_some(Self { scheme, user, password, host, path })
+    }
+
+    /// The host without brackets, and the port if there is one; none when the port is no number.
+    fn address(&self) -> Option<(&'a str, Option<u16>)> {
+        let (host, port) = match self.host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, rest)) => (host, rest.strip_prefix(':').or((!rest.is_empty()).then_some("x"))),
+            None => match self.host.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (self.host, None),
+            },
+        };
+        Some((host, port.filter(|port| !port.is_empty()).map(str::parse).transpose().ok()?))
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 use git2::{Oid, Repository, build::CheckoutBuilder};
 use rustix::fs::{AtFlags, chmodat};
@@ -15,7 +16,7 @@ use super::cache::{Cache, Generation};
 use super::captured::{Captured, GitFacts, Trees};
 use super::copy::{directory_mode, file_mode};
 use super::error::{SourceError, io_at};
-use super::fetch::{self, OnProgress};
+use super::fetch::{self, Fetcher};
 use super::fresh::{self, Fresh};
 use super::git::{fresh_config, packed_refs};
 use super::index::Index;
@@ -25,6 +26,7 @@ use super::place::{self, Content, Place};
 use super::remote::{self, Remote};
 use super::resolve::{self, Head, Named, Wanted};
 use super::walk::{self, Rules};
+use super::watch::{GoesOn, Watch};
 use super::{beneath, overlay};
 use crate::base::RunId;
 use crate::event::SourceSummary;
@@ -33,28 +35,50 @@ use crate::ledger::RunLedger;
 /// Commits of one repository that are kept, so that going back and forth fetches nothing.
 const KEPT: usize = 4;
 
-/// Captures the repository behind a URL at a branch, a tag or a commit, or at its default branch.
+/// What is captured of a URL.
+#[derive(Clone, Copy, Debug)]
+pub struct FromUrl<'a> {
+    /// The URL.
+    pub url: &'a str,
+    /// A branch, a tag or a commit; the default branch when absent.
+    pub reference: Option<&'a str>,
+    /// How long the server may be silent before it is given up on.
+    pub silence: Duration,
+}
+
+impl<'a> FromUrl<'a> {
+    /// The default branch of a URL, from a server that may be silent for a minute.
+    pub fn new(url: &'a str) -> Self {
+        Self { url, reference: None, silence: fetch::SILENCE }
+    }
+}
+
+/// Captures the repository behind a URL.
 ///
 /// # Errors
 /// [`SourceError`]; what was made for the run is removed again.
+///
+/// # Cancel safety
+/// Blocks. It ends within moments, with [`SourceError::Cancelled`], once `goes_on` says no.
 pub fn capture_url(
     home: &Path,
-    url: &str,
-    reference: Option<&str>,
+    from: FromUrl<'_>,
     run: &RunId,
     ledger: &RunLedger,
-    progress: OnProgress<'_>,
+    goes_on: GoesOn<'_>,
 ) -> Result<Captured, SourceError> {
-    let remote = Remote::parse(url)?;
-    reference.map_or(Ok(()), remote::check_reference)?;
-    let cache = Cache::open(home, &[b"url", remote.url.as_bytes()])?;
-    let (base, wanted) = base(&cache, &remote, reference, progress)?;
+    let remote = Remote::parse(from.url)?;
+    from.reference.map_or(Ok(()), remote::check_reference)?;
+    let watch = Watch::new(&remote.url, goes_on);
+    let cache = Cache::open(home, &[b"url", remote.url.as_bytes()], watch)?;
+    let fetcher = Fetcher { remote: &remote, silence: from.silence, watch };
+    let (base, wanted) = base(&cache, fetcher, from.reference)?;
     let content = Base::read(&base)?;
     let trees = Trees::create(home, run, ledger)?;
     let fresh = content.fresh(&remote, &wanted.named);
     let made = match overlay::obstacle(trees.path()) {
         None => layers::over(trees.path(), &base.path.join("tree"), Some(&fresh)),
-        Some(obstacle) => layers::copy_of(trees.path(), &base.path.join("tree"), &fresh, &obstacle),
+        Some(obstacle) => layers::copy_of(trees.path(), &base.path.join("tree"), &fresh, &obstacle, watch),
     };
     let (branch, tag) = match &wanted.named {
         Named::Branch(branch) => (branch.clone(), String::new()),
@@ -92,10 +116,9 @@ pub fn capture_url(
 
 /// Finds the base of the commit that is asked for, or fetches it.
 fn base(
-    cache: &Cache,
-    remote: &Remote,
+    cache: &Cache<'_>,
+    fetcher: Fetcher<'_>,
     reference: Option<&str>,
-    progress: OnProgress<'_>,
 ) -> Result<(Generation, Wanted), SourceError> {
     let is = |commit: Oid| {
         let text = commit.to_string();
@@ -107,8 +130,8 @@ fn base(
     {
         return Ok((base, Wanted { commit: full, named: Named::Commit(commit.to_string()) }));
     }
-    let heads = fetch::list(remote)?;
-    let wanted = resolve::resolve(&remote.url, reference, &heads)?;
+    let heads = fetcher.list(cache.directory())?;
+    let wanted = resolve::resolve(&fetcher.remote.url, reference, &heads)?;
     if let Some(commit) = wanted.commit
         && let Some(base) = cache.find(is(commit))?
     {
@@ -121,7 +144,7 @@ fn base(
         return Ok((base, wanted));
     }
     let near = exclusive.find(|_| true)?;
-    let (base, ()) = exclusive.make(|draft| fill(draft, near.as_ref(), remote, &wanted, &heads, progress))?;
+    let (base, ()) = exclusive.make(|draft| fill(draft, near.as_ref(), fetcher, &wanted, &heads))?;
     drop((near, exclusive));
     cache.tidy(KEPT);
     Ok((base, wanted))
@@ -131,18 +154,17 @@ fn base(
 fn fill(
     draft: &Path,
     near: Option<&Generation>,
-    remote: &Remote,
+    fetcher: Fetcher<'_>,
     wanted: &Wanted,
     heads: &[Head],
-    progress: OnProgress<'_>,
 ) -> Result<(), SourceError> {
     let tree = draft.join("tree");
     place::root(&tree, 0o755)?;
     let repository = fetch::init(&tree)?;
     if let Some(near) = near {
-        share(near, &tree)?;
+        share(near, &tree, fetcher.watch)?;
     }
-    fetch::fetch(&repository, remote, wanted.commit, progress)?;
+    let repository = fetcher.fetch(repository, wanted.commit)?;
     let failed = |source| SourceError::Repository { path: tree.clone(), source };
     let commit = match (&wanted.commit, &wanted.named) {
         (Some(commit), _) => repository.find_commit(*commit),
@@ -153,7 +175,7 @@ fn fill(
     let asked = match &wanted.named {
         Named::Branch(text) | Named::Tag(text) | Named::Commit(text) => text,
     };
-    let commit = commit.map_err(|_| resolve::unknown(&remote.url, asked, heads))?;
+    let commit = commit.map_err(|_| resolve::unknown(&fetcher.remote.url, asked, heads))?;
     let mut how = CheckoutBuilder::new();
     repository.checkout_tree(commit.as_object(), Some(how.force())).map_err(failed)?;
     let save = |name: &str, data: &[u8]| {
@@ -167,16 +189,16 @@ fn fill(
     drop(commit);
     drop(repository);
     strip(&tree.join(".git"))?;
-    open_up(&tree)
+    open_up(&tree, fetcher.watch)
 }
 
 /// Gives the draft the objects and refs of another base, so that those are not fetched again.
-fn share(near: &Generation, tree: &Path) -> Result<(), SourceError> {
+fn share(near: &Generation, tree: &Path, watch: Watch<'_>) -> Result<(), SourceError> {
     let old = near.path.join("tree");
     let scan = objects::scan(&[old.join(".git/objects")], &Stamps::new())?;
     fresh::object_directories(tree, &scan.folders)?;
     let none = BTreeSet::new();
-    let place = Place { from: &old, to: tree, old: Some(&old) };
+    let place = Place { from: &old, to: tree, old: Some(&old), watch };
     let listing = super::listing::Listing::default();
     let content = Content { listing: &listing, files: &[], unchanged: &none, folders: &scan.folders };
     place::fill(&place, &content)?;
@@ -212,8 +234,8 @@ fn strip(git: &Path) -> Result<(), SourceError> {
 }
 
 /// Gives a checked-out tree the modes of a workspace.
-fn open_up(tree: &Path) -> Result<(), SourceError> {
-    let (found, _) = walk::walk(tree, Rules::default())?;
+fn open_up(tree: &Path, watch: Watch<'_>) -> Result<(), SourceError> {
+    let (found, _) = walk::walk(tree, Rules::default(), watch)?;
     let opened = beneath::open_root(tree).map_err(io_at("open", tree))?;
     let none = AtFlags::empty();
     for directory in &found.listing.directories {

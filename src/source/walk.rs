@@ -22,6 +22,7 @@ use super::index::{Index, Tracked};
 use super::listing::{Directory, Entry, Listing, join};
 use super::pattern::Patterns;
 use super::pool;
+use super::watch::Watch;
 
 /// How to walk.
 #[derive(Default)]
@@ -61,8 +62,12 @@ pub(super) struct Walk {
 /// Walks a tree.
 ///
 /// # Errors
-/// [`SourceError::Io`] with the directory or file that could not be read.
-pub(super) fn walk(root: &Path, rules: Rules) -> Result<(Walk, Option<Index>), SourceError> {
+/// [`SourceError::Io`] with the directory or file that could not be read; [`SourceError::Cancelled`].
+pub(super) fn walk(
+    root: &Path,
+    rules: Rules,
+    watch: Watch<'_>,
+) -> Result<(Walk, Option<Index>), SourceError> {
     let opened = beneath::open_root(root).map_err(io_at("open", root))?;
     let mut level = None;
     for patterns in rules.everywhere {
@@ -88,6 +93,7 @@ pub(super) fn walk(root: &Path, rules: Rules) -> Result<(Walk, Option<Index>), S
         submodule: false,
     };
     let parts = pool::grow(vec![first], Walk::default, |part: &mut Walk, job, deeper| {
+        watch.check()?;
         walker.visit(part, job, deeper)
     })?;
 

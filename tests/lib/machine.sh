@@ -12,13 +12,17 @@ zlib1g-dev          pkg-config --exists zlib
 git                 command -v git
 ca-certificates     test -e /etc/ssl/certs
 '
-# The examples are read by YAML parsers and a schema validator that are not ours; archives by other programs too.
+# The examples are read by YAML parsers and a schema validator that are not ours, archives by other programs too, and
+# sources come from servers of the tests' own.
 test_needs='
 tar                 tar --version | grep -q GNU
 python3             command -v /usr/bin/python3
 python3-yaml        /usr/bin/python3 -c "import yaml"
 python3-ruamel.yaml /usr/bin/python3 -c "import ruamel.yaml"
 python3-jsonschema  /usr/bin/python3 -c "import jsonschema"
+openssl             command -v openssl
+openssh-client      command -v ssh-keygen && command -v ssh-agent
+openssh-server      test -x /usr/sbin/sshd
 '
 # For a Docker daemon of our own.
 docker_needs='

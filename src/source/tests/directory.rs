@@ -254,7 +254,7 @@ fn a_state_directory_within_the_tree_is_no_part_of_it() {
     let home = fixture.work().join("dir/state");
     fs::create_dir(&home).expect("writable");
     for run in [run, RunId::generate()] {
-        let captured = capture_directory(&home, &fixture.work(), &run, &ledger).expect("captured");
+        let captured = capture_directory(&home, &fixture.work(), &run, &ledger, &|| true).expect("captured");
         assert_eq!((captured.summary.untracked, layer(&captured)), (0, Vec::new()));
         assert_eq!(fixture.seen(&captured).files().len(), 4);
     }
@@ -279,7 +279,8 @@ fn files_are_read_through_the_layers() {
 fn discarding_leaves_the_base_and_nothing_else() {
     let fixture = Fixture::repository();
     let (run, ledger) = fixture.begin();
-    let captured = capture_directory(&fixture.home(), &fixture.work(), &run, &ledger).expect("captured");
+    let captured =
+        capture_directory(&fixture.home(), &fixture.work(), &run, &ledger, &|| true).expect("captured");
     let objects = ledger.open_objects();
     let trees = fixture.home().join("trees").join(run.as_str());
     assert_eq!(objects.iter().map(|object| Path::new(&object.name)).collect::<Vec<_>>(), [trees.as_path()]);
@@ -324,7 +325,8 @@ fn where_layers_cannot_live_the_tree_is_a_copy() {
         return;
     }
     let (run, ledger) = fixture.begin();
-    let captured = capture_directory(&mount.path, &fixture.work(), &run, &ledger).expect("captured");
+    let captured =
+        capture_directory(&mount.path, &fixture.work(), &run, &ledger, &|| true).expect("captured");
     assert!(captured.notes[0].contains("overlayfs"), "{:?}", captured.notes);
     let seen = fixture.seen(&captured);
     assert_eq!(seen.files(), [".gitignore", "a", "dir/b", "dir/deep/c"]);

@@ -87,7 +87,7 @@ impl Fixture {
 
     fn try_capture(&self, directory: &Path) -> Result<Captured, SourceError> {
         let (run, ledger) = self.begin();
-        capture_directory(&self.home(), directory, &run, &ledger)
+        capture_directory(&self.home(), directory, &run, &ledger, &|| true)
     }
 
     fn seen(&self, captured: &Captured) -> Merged {

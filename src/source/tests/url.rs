@@ -26,13 +26,22 @@ impl Fixture {
 
     fn fetch(&self, reference: Option<&str>) -> Result<(Captured, bool), SourceError> {
         let (run, ledger) = self.begin();
-        let fetched = std::cell::Cell::new(false);
-        let progress = |_| {
-            fetched.set(true);
-            true
-        };
-        let captured = capture_url(&self.home(), &self.url(), reference, &run, &ledger, &progress)?;
-        Ok((captured, fetched.get()))
+        let before = self.bases();
+        let url = self.url();
+        let from = FromUrl { reference, ..FromUrl::new(&url) };
+        let captured = capture_url(&self.home(), from, &run, &ledger, &|| true)?;
+        Ok((captured, self.bases() != before))
+    }
+
+    /// The bases of all sources.
+    fn bases(&self) -> Vec<String> {
+        let all = fs::read_dir(self.home().join("captures")).into_iter().flatten();
+        let sources = all.map(|source| source.expect("readable").path());
+        let bases = sources.flat_map(|source| fs::read_dir(source).expect("readable"));
+        bases
+            .map(|base| base.expect("readable").path().display().to_string())
+            .filter(|path| path.contains("/g"))
+            .collect()
     }
 }
 
@@ -153,7 +162,7 @@ fn errors_say_what_is_wrong_and_what_to_do() {
 
     let (run, ledger) = fixture.begin();
     let capture = |url: &str| {
-        capture_url(&fixture.home(), url, None, &run, &ledger, &|_| true)
+        capture_url(&fixture.home(), FromUrl::new(url), &run, &ledger, &|| true)
             .map(drop)
             .expect_err("no repository")
     };
@@ -179,8 +188,8 @@ fn errors_say_what_is_wrong_and_what_to_do() {
 fn a_fetch_can_be_cancelled() {
     let fixture = Fixture::remote();
     let (run, ledger) = fixture.begin();
-    let error =
-        capture_url(&fixture.home(), &fixture.url(), None, &run, &ledger, &|_| false).expect_err("cancelled");
+    let error = capture_url(&fixture.home(), FromUrl::new(&fixture.url()), &run, &ledger, &|| false)
+        .expect_err("cancelled");
     assert!(matches!(error, SourceError::Cancelled { .. }), "{error:?}");
     assert_eq!(ledger.open_objects(), []);
 }
