@@ -44,6 +44,11 @@ pub trait Backend: Send + Sync {
     /// Says where steps run, for people: `docker 20.10.24 (unix:///var/run/docker.sock)`.
     fn description(&self) -> String;
 
+    /// Whether steps can have a directory of this machine itself; if not, a copy is sent.
+    fn sees_files(&self) -> bool {
+        true
+    }
+
     /// Makes what the steps of one run share.
     ///
     /// # Errors

@@ -63,6 +63,14 @@ pub enum RunError {
         /// The ways out.
         help: Option<String>,
     },
+    /// Steps cannot work on the directory itself (language L15).
+    #[error("`--in-place` cannot work on `{}`: {backend} does not see this machine's files", path.display())]
+    OutOfReach {
+        /// The directory.
+        path: PathBuf,
+        /// Where steps run.
+        backend: String,
+    },
     /// The source could not be captured.
     #[error(transparent)]
     Source(SourceError),
@@ -132,6 +140,7 @@ impl RunError {
             RunError::Source(SourceError::Io { source, .. }) if is_full(source) => Class::Store,
             RunError::Directory { .. }
             | RunError::Image { .. }
+            | RunError::OutOfReach { .. }
             | RunError::Source(_)
             | RunError::Find(FindError::Missing { .. }) => Class::Usage,
             RunError::Find(_) | RunError::Invalid(_) | RunError::Refused { .. } => Class::Invalid,
@@ -144,6 +153,10 @@ impl RunError {
     pub fn help(&self) -> Option<String> {
         match self {
             RunError::Refused { help, .. } => help.clone(),
+            RunError::OutOfReach { .. } => Some(
+                "leave `--in-place` out: a copy is sent to the engine; or use an engine on this machine"
+                    .to_owned(),
+            ),
             RunError::Source(error) => error.help(),
             RunError::Find(error) => error.hint().map(str::to_owned),
             RunError::Backend(error) => error.help.clone(),

@@ -97,6 +97,11 @@ async fn get_ready(
 ) -> Result<(Loaded, Record, Arc<dyn Backend>), RunError> {
     // The capture goes on meanwhile, on a thread of its own.
     let backend = unless_cancelled(cancel, backend).await?.map_err(RunError::Backend)?;
+    if let Target::Pipeline { source: Source::InPlace(path), .. } = target
+        && !backend.sees_files()
+    {
+        return Err(RunError::OutOfReach { path: path.clone(), backend: backend.description() });
+    }
     begun.capture().await?;
     let loaded = loaded.map_or_else(|| from_capture(begun, target.file()).and_then(load::supported), Ok)?;
     let record = Record::create(&begun.home, &begun.run).map_err(RunError::Store)?;

@@ -1,6 +1,7 @@
 //! A repository, a state directory, and the program, with nothing of the caller's environment.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -27,6 +28,9 @@ pub fn full() -> bool {
 pub struct Bed {
     directory: TempDir,
     docker_host: String,
+    /// The engine itself, where there is something in between.
+    engine: String,
+    variables: Vec<(String, OsString)>,
 }
 
 /// How a run of the program ended.
@@ -42,7 +46,8 @@ impl Bed {
     pub fn new(pipeline: &str) -> Self {
         let directory = tempfile::Builder::new().prefix("windlass-test-").tempdir().unwrap();
         fs::create_dir(directory.path().join("project")).unwrap();
-        let bed = Self { directory, docker_host: docker_host() };
+        let bed =
+            Self { directory, docker_host: docker_host(), engine: docker_host(), variables: Vec::new() };
         bed.write("windlass.yml", pipeline);
         bed
     }
@@ -60,6 +65,18 @@ impl Bed {
     /// Talks to another address than the engine's own.
     pub fn through(mut self, address: &str) -> Self {
         address.clone_into(&mut self.docker_host);
+        self
+    }
+
+    /// Talks to another engine.
+    pub fn on(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.engine);
+        self.through(address)
+    }
+
+    /// Has this in its environment.
+    pub fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.variables.push((name.to_owned(), value.into()));
         self
     }
 
@@ -91,6 +108,7 @@ impl Bed {
         command.env_clear().current_dir(self.project()).args(arguments).stdin(Stdio::null());
         command.env("PATH", std::env::var_os("PATH").unwrap()).env("DOCKER_HOST", &self.docker_host);
         command.env("WINDLASS_HOME", self.home()).env("HOME", self.directory.path());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -118,7 +136,7 @@ impl Bed {
         let filter = format!("label=dev.windlass.instance={}", self.instance());
         let list = |arguments: &[&str]| {
             let mut command = Command::new("docker");
-            command.env("DOCKER_HOST", docker_host()).args(arguments).args(["--filter", &filter]);
+            command.env("DOCKER_HOST", &self.engine).args(arguments).args(["--filter", &filter]);
             let output = command.output().unwrap();
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()

@@ -1,6 +1,6 @@
 //! The contract suite of all backends, on a real engine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use windlass::backend::contract::{Harness, cases, check};
@@ -35,17 +35,26 @@ impl Harness for DockerHarness {
     }
 }
 
+/// Puts the engine at this address through every n-th case of the suite; how many were.
+#[expect(clippy::print_stderr, reason = "which case it is at, should it fail")]
+pub async fn keeps_the_contract(address: &str, home: &Path, every: usize) -> usize {
+    let instance = InstanceId::generate();
+    let docker = docker::connect(Some(address), &instance, home).await.unwrap();
+    let docker: Arc<dyn Backend> = Arc::new(docker);
+    let registry = Registry::start("contract");
+    let harness = DockerHarness { docker: Arc::clone(&docker), home: home.to_owned(), registry };
+    let mut checked = 0;
+    for case in cases().iter().step_by(every) {
+        eprintln!("{}", case.name);
+        check(&harness, case).await;
+        checked += 1;
+    }
+    assert_eq!(docker.objects().await.unwrap(), [], "objects are left");
+    checked
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn docker_keeps_the_contract() {
     let home = tempfile::tempdir().unwrap();
-    let instance = InstanceId::generate();
-    let docker = docker::connect(Some(&docker_host()), &instance, home.path()).await.unwrap();
-    let docker: Arc<dyn Backend> = Arc::new(docker);
-    let registry = Registry::start("contract");
-    let harness = DockerHarness { docker: Arc::clone(&docker), home: home.path().to_owned(), registry };
-    for case in cases() {
-        eprintln!("{}", case.name);
-        check(&harness, case).await;
-    }
-    assert_eq!(docker.objects().await.unwrap(), [], "objects are left");
+    keeps_the_contract(&docker_host(), home.path(), 1).await;
 }

@@ -9,7 +9,9 @@
 mod bed;
 mod contract;
 mod crash;
+mod elsewhere;
 mod ends;
+mod engines;
 mod examples;
 mod faults;
 mod proxy;

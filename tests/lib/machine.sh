@@ -31,6 +31,13 @@ iproute2            command -v ip
 strace              command -v strace
 util-linux          command -v setsid
 '
+# For engines of other kinds: by TLS and ssh.
+elsewhere_needs='
+openssl             command -v openssl
+openssh-server      test -x /usr/sbin/sshd
+openssh-client      command -v ssh
+util-linux          command -v unshare
+'
 # For images/make: the small ones, and those with a Debian in them.
 busybox_needs='
 busybox-static      static_busybox

@@ -1,6 +1,7 @@
 //! From our words to the engine's: pure functions, tested without an engine.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType, MountVolumeOptions,
@@ -8,6 +9,8 @@ use bollard::models::{
 };
 
 use super::image::ImageFacts;
+use super::reach::Reach;
+use super::upload::{self, Content, Parcel};
 use crate::backend::{ContainerSpec, ProgramSpec};
 use crate::base::{InstanceId, RunId, StepId, Tree};
 use crate::helper::protocol::Go;
@@ -25,13 +28,16 @@ const LOG_SLACK: u64 = 8 << 20;
 pub(super) struct Common {
     pub(super) instance: InstanceId,
     pub(super) run: RunId,
-    /// The helper's executable on the host.
-    pub(super) helper: String,
-    /// The source of the workspace mount: a volume's name or a path.
+    /// Brings the helper in.
+    pub(super) helper: Mount,
+    /// Where it is then.
+    pub(super) entrypoint: String,
+    /// The workspace: a volume or a directory.
     pub(super) workspace: Option<Mount>,
     pub(super) gid: u32,
     /// The log driver that keeps bytes as they are.
     pub(super) log_driver: &'static str,
+    pub(super) podman: bool,
 }
 
 /// How a container is on the network.
@@ -49,9 +55,24 @@ pub(super) fn container_name(run: &RunId, step: &StepId, attempt: u32) -> String
     format!("windlass-{run}-{step}-{attempt}")
 }
 
+/// The name of the container through which volumes are filled.
+pub(super) fn upload_name(run: &RunId) -> String {
+    format!("windlass-{run}-upload")
+}
+
 /// The name of the workspace's volume.
-pub(super) fn volume_name(run: &RunId) -> String {
+fn workspace_name(run: &RunId) -> String {
     format!("windlass-{run}-workspace")
+}
+
+/// The name of the helper's volume.
+fn helper_name(run: &RunId) -> String {
+    format!("windlass-{run}-helper")
+}
+
+/// Where the helper is once it was sent: a volume is a directory.
+pub(super) fn sent_path() -> String {
+    format!("{PATH}/{}", upload::HELPER)
 }
 
 /// The labels that everything we make carries.
@@ -67,20 +88,13 @@ pub(super) const RUN_LABEL: &str = "dev.windlass.run";
 
 /// A container whose helper waits for *go*, without the limits of a step.
 fn held(common: &Common, image: &str, join: Join<'_>) -> ContainerCreateBody {
-    let bind = Mount {
-        target: Some(PATH.to_owned()),
-        source: Some(common.helper.clone()),
-        typ: Some(MountType::BIND),
-        read_only: Some(true),
-        ..Mount::default()
-    };
     ContainerCreateBody {
         image: Some(image.to_owned()),
         // A name of its own cannot be given to one who joins another's namespace.
         hostname: matches!(join, Join::Own(_)).then(|| "windlass".to_owned()),
         // The helper becomes the step's user itself.
         user: Some("0:0".to_owned()),
-        entrypoint: Some(vec![PATH.to_owned()]),
+        entrypoint: Some(vec![common.entrypoint.clone()]),
         cmd: Some(Vec::new()),
         working_dir: Some("/".to_owned()),
         attach_stdin: Some(true),
@@ -92,7 +106,7 @@ fn held(common: &Common, image: &str, join: Join<'_>) -> ContainerCreateBody {
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
         labels: Some(labels(&common.instance, &common.run)),
         host_config: Some(HostConfig {
-            mounts: Some(vec![bind]),
+            mounts: Some(vec![common.helper.clone()]),
             tmpfs: Some(HashMap::from([(DIRECTORY.to_owned(), "mode=0755,size=64m".to_owned())])),
             network_mode: Some(match join {
                 Join::Own(Network::Own) => "default".to_owned(),
@@ -174,20 +188,53 @@ pub(super) fn go(common: &Common, spec: &ContainerSpec, image: &ImageFacts, ling
     }
 }
 
-/// The workspace of a run: a mount for its containers, and the volume to create first, if it needs one.
-pub(super) fn workspace(
+/// What the containers of a run are given, and what has to be made for that first.
+#[derive(Debug, Default)]
+pub(super) struct Provision {
+    pub(super) helper: Mount,
+    pub(super) entrypoint: String,
+    pub(super) workspace: Option<Mount>,
+    /// Volumes to create.
+    pub(super) volumes: Vec<VolumeCreateRequest>,
+    /// Those of them that are to be filled.
+    pub(super) parcels: Vec<Parcel>,
+}
+
+/// Says how an engine of this reach gets helper and workspace.
+pub(super) fn provide(
     instance: &InstanceId,
     run: &RunId,
-    tree: &Tree,
-) -> (Mount, Option<VolumeCreateRequest>) {
-    let mount = |typ, source: String| Mount {
-        target: Some(WORKSPACE.to_owned()),
-        source: Some(source),
-        typ: Some(typ),
-        ..Mount::default()
+    reach: Reach,
+    helper: &Path,
+    tree: Option<&Tree>,
+) -> Provision {
+    let mut provision = Provision::default();
+    let mut volume = |name: String, target: &str, options: Option<String>| {
+        let overlay = options.as_deref().map(|options| {
+            let opts = [("type", "overlay"), ("device", "overlay"), ("o", options)];
+            opts.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+        });
+        provision.volumes.push(VolumeCreateRequest {
+            name: Some(name.clone()),
+            driver: Some("local".to_owned()),
+            driver_opts: overlay,
+            labels: Some(labels(instance, run)),
+            ..VolumeCreateRequest::default()
+        });
+        let mut mount = mount(MountType::VOLUME, name, target);
+        // What the image has at that place is no part of it.
+        mount.volume_options = Some(MountVolumeOptions { no_copy: Some(true), ..Default::default() });
+        mount
     };
-    match tree {
-        Tree::Plain(path) => (mount(MountType::BIND, path.display().to_string()), None),
+    let (mut lent, entrypoint) = if reach.helper {
+        (mount(MountType::BIND, helper.display().to_string(), PATH), PATH.to_owned())
+    } else {
+        (volume(helper_name(run), PATH, None), sent_path())
+    };
+    lent.read_only = Some(true);
+    let workspace = tree.map(|tree| match tree {
+        _ if !reach.files => volume(workspace_name(run), WORKSPACE, None),
+        Tree::Plain(path) => mount(MountType::BIND, path.display().to_string(), WORKSPACE),
         Tree::Layers { lowers, upper, work } => {
             let lower: Vec<_> = lowers.iter().map(|path| escape(&path.display().to_string())).collect();
             let options = format!(
@@ -196,22 +243,20 @@ pub(super) fn workspace(
                 escape(&upper.display().to_string()),
                 escape(&work.display().to_string())
             );
-            let opts = [("type", "overlay"), ("device", "overlay"), ("o", options.as_str())];
-            let request = VolumeCreateRequest {
-                name: Some(volume_name(run)),
-                driver: Some("local".to_owned()),
-                driver_opts: Some(
-                    opts.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-                ),
-                labels: Some(labels(instance, run)),
-                ..VolumeCreateRequest::default()
-            };
-            let mut mount = mount(MountType::VOLUME, volume_name(run));
-            // What the image has at that place is no part of the workspace.
-            mount.volume_options = Some(MountVolumeOptions { no_copy: Some(true), ..Default::default() });
-            (mount, Some(request))
+            volume(workspace_name(run), WORKSPACE, Some(options))
         }
+    });
+    if !reach.helper {
+        provision.parcels.push(Parcel { volume: lent.clone(), content: Content::Helper });
     }
+    if let (false, Some(volume), Some(tree)) = (reach.files, &workspace, tree) {
+        provision.parcels.push(Parcel { volume: volume.clone(), content: Content::Tree(tree.clone()) });
+    }
+    Provision { helper: lent, entrypoint, workspace, ..provision }
+}
+
+fn mount(typ: MountType, source: String, target: &str) -> Mount {
+    Mount { target: Some(target.to_owned()), source: Some(source), typ: Some(typ), ..Mount::default() }
 }
 
 /// Overlayfs splits its options at commas and lower directories at colons.
@@ -234,10 +279,12 @@ mod tests {
         Common {
             instance: InstanceId::new("instance"),
             run: RunId::new("run"),
-            helper: "/state/helper".to_owned(),
+            helper: mount(MountType::BIND, "/state/helper".to_owned(), PATH),
+            entrypoint: PATH.to_owned(),
             workspace: Some(Mount { target: Some(WORKSPACE.to_owned()), ..Mount::default() }),
             gid: 7,
             log_driver: "local",
+            podman: false,
         }
     }
 
@@ -319,8 +366,27 @@ mod tests {
             upper: PathBuf::from("/up"),
             work: PathBuf::from("/work"),
         };
-        let (_, volume) = workspace(&InstanceId::new("i"), &RunId::new("r"), &tree);
-        let options = volume.unwrap().driver_opts.unwrap().remove("o").unwrap();
+        let mut provision = provided(Reach { files: true, helper: true }, &tree);
+        let options = provision.volumes.remove(0).driver_opts.unwrap().remove("o").unwrap();
         assert_eq!(options, r"lowerdir=/a\:b:/c\,d,upperdir=/up,workdir=/work");
+    }
+
+    fn provided(reach: Reach, tree: &Tree) -> Provision {
+        provide(&InstanceId::new("i"), &RunId::new("r"), reach, Path::new("/state/helper"), Some(tree))
+    }
+
+    #[test]
+    fn an_engine_gets_by_volume_what_it_cannot_mount() {
+        let tree = Tree::Plain(PathBuf::from("/tree"));
+        let sources = |files, helper| {
+            let provision = provided(Reach { files, helper }, &tree);
+            let source = |mount: &Mount| mount.source.clone().unwrap();
+            let sources = [source(&provision.helper), source(provision.workspace.as_ref().unwrap())];
+            assert_eq!(provision.helper.read_only, Some(true));
+            (sources.join(" "), provision.volumes.len(), provision.parcels.len())
+        };
+        assert_eq!(sources(true, true), ("/state/helper /tree".to_owned(), 0, 0));
+        assert_eq!(sources(true, false), ("windlass-r-helper /tree".to_owned(), 1, 1));
+        assert_eq!(sources(false, false), ("windlass-r-helper windlass-r-workspace".to_owned(), 2, 2));
     }
 }

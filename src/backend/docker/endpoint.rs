@@ -2,11 +2,13 @@
 //! sockets that engines are known to use, Podman's among them.
 
 use std::env;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::credentials;
+use super::{credentials, dial, error};
 use crate::base::hex;
 
 /// An address to try, and where it comes from.
@@ -14,31 +16,110 @@ use crate::base::hex;
 pub(super) struct Endpoint {
     pub(super) address: String,
     pub(super) origin: String,
+    /// A directory with `ca.pem`, `cert.pem` and `key.pem`, for TLS.
+    pub(super) certificates: Option<PathBuf>,
 }
 
 /// The addresses to try, the first that answers is taken. Whoever names one gets no other.
 pub(super) fn candidates(wanted: Option<&str>) -> Vec<Endpoint> {
-    let named = |address: String, origin: &str| vec![Endpoint { address, origin: origin.to_owned() }];
-    if let Some(address) = wanted {
-        return named(address.to_owned(), "asked for");
-    }
-    if let Some(address) = env::var("DOCKER_HOST").ok().filter(|address| !address.is_empty()) {
-        return named(address, "DOCKER_HOST");
-    }
-    let home = env::home_dir().unwrap_or_default();
     let config = credentials::directory();
+    let named = |address: String, origin: &str, certificates| {
+        vec![Endpoint { address, origin: origin.to_owned(), certificates }]
+    };
+    let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let from_variables = || {
+        let wanted = variable("DOCKER_TLS_VERIFY").is_some();
+        wanted.then(|| variable("DOCKER_CERT_PATH").map_or_else(|| config.clone(), PathBuf::from))
+    };
+    if let Some(address) = wanted {
+        return named(address.to_owned(), "asked for", from_variables());
+    }
+    if let Some(address) = variable("DOCKER_HOST") {
+        return named(address, "DOCKER_HOST", from_variables());
+    }
     if let Some(context) = current_context(&config) {
         let address = context_address(&config, &context).unwrap_or_default();
-        return named(address, &format!("docker context `{context}`"));
+        let certificates = context_directory(&config, "tls", &context).join("docker");
+        let certificates = certificates.is_dir().then_some(certificates);
+        return named(address, &format!("docker context `{context}`"), certificates);
     }
+    let home = env::home_dir().unwrap_or_default();
     let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     known_sockets(&home, runtime.as_deref())
         .into_iter()
         .map(|path| Endpoint {
             address: format!("unix://{}", path.display()),
             origin: "known socket".to_owned(),
+            certificates: None,
         })
         .collect()
+}
+
+impl Endpoint {
+    /// The socket, if it is one of this machine.
+    pub(super) fn socket(&self) -> Option<&Path> {
+        self.address.strip_prefix("unix://").map(Path::new)
+    }
+
+    /// The way to the engine. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// In words for people: what is wrong with the address, or with what is needed to use it.
+    pub(super) fn open(&self) -> Result<bollard::Docker, String> {
+        let said = |error: bollard::errors::Error| error::words(&error);
+        let (scheme, rest) = self
+            .address
+            .split_once("://")
+            .ok_or("not an address; write it like unix:///var/run/docker.sock")?;
+        match scheme {
+            "unix" => {
+                // bollard's own error for these does not name the cause.
+                match rustix::fs::access(rest, rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK) {
+                    Ok(()) => {}
+                    Err(rustix::io::Errno::NOENT) => return Err("there is no such socket".to_owned()),
+                    Err(rustix::io::Errno::ACCESS) => return Err("permission denied".to_owned()),
+                    Err(error) => return Err(error.to_string()),
+                }
+                bollard::Docker::connect_with_unix(rest, super::CALL, bollard::API_DEFAULT_VERSION)
+                    .map_err(said)
+            }
+            "ssh" => dial::client(dial::ssh(rest)?).map_err(said),
+            "tcp" | "http" | "https" => {
+                let place = rest.trim_end_matches('/');
+                let (host, port) = dial::split_port(place)?;
+                if let Some(directory) = &self.certificates {
+                    let way = dial::tls(host, port.unwrap_or(2376), directory)?;
+                    return dial::client(way).map_err(said);
+                }
+                if scheme == "https" {
+                    return Err(NO_CERTIFICATES.to_owned());
+                }
+                if !is_loopback(host) {
+                    return Err(NOT_ENCRYPTED.to_owned());
+                }
+                let place = port.map_or_else(|| format!("{place}:2375"), |_| place.to_owned());
+                bollard::Docker::connect_with_http(&place, super::CALL, bollard::API_DEFAULT_VERSION)
+                    .map_err(said)
+            }
+            other => Err(format!("{other}:// is no way to an engine; there are unix://, tcp:// and ssh://")),
+        }
+    }
+
+    /// How long the engine may take to say who it is: there is a network between, or not.
+    pub(super) fn patience(&self) -> Duration {
+        Duration::from_secs(if self.socket().is_some() { 4 } else { 20 })
+    }
+}
+
+/// An engine with TLS, and nothing to answer it with.
+pub(super) const NO_CERTIFICATES: &str = "it speaks TLS, and there are no certificates for it: set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to a \
+                               directory with ca.pem, cert.pem and key.pem";
+/// Whoever reads along has the secrets, and whoever can connect is root there.
+const NOT_ENCRYPTED: &str = "it is on the network and not encrypted: set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to \
+                             a directory with ca.pem, cert.pem and key.pem, or use ssh://";
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn known_sockets(home: &Path, runtime: Option<&Path>) -> Vec<PathBuf> {
@@ -70,10 +151,12 @@ fn current_context(config: &Path) -> Option<String> {
 }
 
 /// Contexts are stored under the sha256 of their names.
+fn context_directory(config: &Path, part: &str, name: &str) -> PathBuf {
+    config.join("contexts").join(part).join(hex(&Sha256::digest(name.as_bytes())))
+}
+
 fn context_address(config: &Path, name: &str) -> Option<String> {
-    let directory = hex(&Sha256::digest(name.as_bytes()));
-    let text =
-        std::fs::read_to_string(config.join("contexts/meta").join(directory).join("meta.json")).ok()?;
+    let text = std::fs::read_to_string(context_directory(config, "meta", name).join("meta.json")).ok()?;
     let json: serde_json::Value = serde_json::from_str(&text).ok()?;
     Some(json.pointer("/Endpoints/docker/Host")?.as_str()?.to_owned())
 }
@@ -101,6 +184,30 @@ mod tests {
         std::fs::write(directory.path().join("config.json"), r#"{"currentContext":"remote"}"#).unwrap();
         assert_eq!(context_address(directory.path(), "remote").as_deref(), Some("unix:///there.sock"));
         assert_eq!(context_address(directory.path(), "other"), None);
+    }
+
+    #[test]
+    fn an_open_port_on_the_network_is_refused() {
+        let open = |address: &str| {
+            let (address, origin) = (address.to_owned(), String::new());
+            drop(Endpoint { address, origin, certificates: None }.open().unwrap());
+        };
+        for loopback in ["tcp://127.0.0.1:2375", "tcp://localhost", "http://[::1]:1/"] {
+            open(loopback);
+        }
+        for (address, word) in [
+            ("tcp://10.0.0.1:2375", "not encrypted"),
+            ("tcp://engine", "not encrypted"),
+            ("https://127.0.0.1:2376", "no certificates"),
+            ("tcp://127.0.0.1:port", "no port"),
+            ("npipe:////./pipe/docker", "no way"),
+            ("engine:2375", "not an address"),
+        ] {
+            let endpoint =
+                Endpoint { address: address.to_owned(), origin: String::new(), certificates: None };
+            let why = endpoint.open().unwrap_err();
+            assert!(why.contains(word), "{address}: {why}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use bollard::errors::Error;
 
+use super::dial::Failure;
 use crate::backend::StartError;
 use crate::base::Reason;
 
@@ -23,7 +24,7 @@ pub(super) fn words(error: &Error) -> String {
     match error {
         Error::DockerResponseServerError { message, .. } => message.trim().to_owned(),
         Error::DockerStreamError { error } => error.trim().to_owned(),
-        other => with_causes(other),
+        other => Failure::within(other).map_or_else(|| with_causes(other), ToString::to_string),
     }
 }
 

@@ -1,16 +1,21 @@
 //! The backend that runs steps on a Docker engine, or on Podman's Docker API, through bollard.
 //!
 //! A step is a fresh container whose PID 1 is the helper. Everything is said over the attached
-//! streams, so nothing but the helper's executable and the workspace comes from this machine.
+//! streams, so nothing but the helper's executable and the workspace comes from this machine; an engine
+//! that does not see its files is sent both.
 
+mod archive;
 mod container;
 mod convert;
 mod credentials;
+mod dial;
 mod endpoint;
 mod error;
 mod image;
+mod reach;
 mod removal;
 mod session;
+mod upload;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -18,8 +23,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
+use bollard::models::{SystemVersion, VolumeCreateRequest};
 use bollard::query_parameters::{ListContainersOptionsBuilder, ListVolumesOptionsBuilder};
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
@@ -31,10 +36,9 @@ use crate::helper;
 use crate::ledger::{Object, ObjectKind, RunLedger};
 use convert::{Common, INSTANCE_LABEL, RUN_LABEL};
 use endpoint::Endpoint;
+use reach::Reach;
 use session::DockerSession;
 
-/// How long an engine may take to say who it is.
-const ANSWER: Duration = Duration::from_secs(4);
 /// Seconds that a call which is no stream may take.
 const CALL: u64 = 120;
 /// The oldest API with all that is used here (Engine 19.03).
@@ -46,7 +50,8 @@ pub struct Docker {
     description: String,
     instance: InstanceId,
     helper: PathBuf,
-    log_driver: &'static str,
+    reach: Reach,
+    podman: bool,
     /// Held while something is created: a creation that nobody waits for any more takes effect all the
     /// same, and must not do so behind the back of a removal.
     creating: Arc<tokio::sync::RwLock<()>>,
@@ -58,7 +63,7 @@ pub struct Docker {
 /// `state` is a directory of ours that containers can mount the helper from.
 ///
 /// # Errors
-/// When none answers, within five seconds; the error lists what was tried and what to do.
+/// When none answers, within five seconds on this machine; the error lists what was tried and what to do.
 pub async fn connect(
     endpoint: Option<&str>,
     instance: &InstanceId,
@@ -72,13 +77,16 @@ pub async fn connect(
                     message: format!("cannot write the helper below {}: {error}", state.display()),
                     help: Some("make room there, or set WINDLASS_HOME to another directory".to_owned()),
                 })?;
-                let podman = version.podman;
+                let beside = helper.parent().unwrap_or(state);
+                let reach = reach::of(&api, &version, candidate.socket(), beside).await;
+                let engine = version.version.as_deref().unwrap_or_default();
                 return Ok(Docker {
                     api,
-                    description: format!("docker {} ({})", version.engine, candidate.address),
+                    description: format!("docker {engine} ({})", candidate.address),
                     instance: instance.clone(),
                     helper,
-                    log_driver: if podman { "k8s-file" } else { "local" },
+                    reach,
+                    podman: version.components.iter().flatten().any(|part| part.name.contains("Podman")),
                     creating: Arc::default(),
                 });
             }
@@ -88,34 +96,18 @@ pub async fn connect(
     Err(unreachable(&tried))
 }
 
-/// What an engine says of itself.
-struct Version {
-    engine: String,
-    podman: bool,
-}
-
-async fn answer(endpoint: &Endpoint) -> Result<(bollard::Docker, Version), String> {
-    let Some(path) = endpoint.address.strip_prefix("unix://") else {
-        return Err(match endpoint.address.split_once("://") {
-            Some((scheme, _)) => format!("{scheme}:// is not supported by this version, only unix:// is"),
-            None => "not an address; write it like unix:///var/run/docker.sock".to_owned(),
-        });
-    };
-    // bollard's own error for these does not name the cause.
-    match rustix::fs::access(path, rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::NOENT) => return Err("there is no such socket".to_owned()),
-        Err(rustix::io::Errno::ACCESS) => return Err("permission denied".to_owned()),
-        Err(error) => return Err(error.to_string()),
-    }
+async fn answer(endpoint: &Endpoint) -> Result<(bollard::Docker, SystemVersion), String> {
     let said = |error: bollard::errors::Error| error::words(&error);
+    let api = endpoint.open()?;
     let call = async {
-        let api =
-            bollard::Docker::connect_with_unix(path, CALL, bollard::API_DEFAULT_VERSION).map_err(said)?;
         let version = api.version().await.map_err(said)?;
         Ok::<_, String>((api.negotiate_version().await.map_err(said)?, version))
     };
-    let (api, version) = match timeout(ANSWER, call).await {
+    let (api, version) = match timeout(endpoint.patience(), call).await {
+        // What Go's server says to a client that speaks no TLS.
+        Ok(Err(why)) if why.contains("to an HTTPS server") => {
+            return Err(endpoint::NO_CERTIFICATES.to_owned());
+        }
         Ok(result) => result?,
         Err(_) => return Err("it does not answer".to_owned()),
     };
@@ -124,14 +116,22 @@ async fn answer(endpoint: &Endpoint) -> Result<(bollard::Docker, Version), Strin
         let (major, minor) = OLDEST_API;
         return Err(format!("its API is {negotiated}, and {major}.{minor} is the oldest that will do"));
     }
-    let ours = rustix::system::uname();
-    if version.kernel_version.as_deref().is_some_and(|kernel| kernel != ours.release().to_string_lossy()) {
-        return Err("it runs on another machine or in a virtual one, where this machine's files cannot be \
-                    mounted; that is not supported by this version"
-            .to_owned());
+    runs_helper(&version)?;
+    Ok((api, version))
+}
+
+/// Whether our helper, which is for this machine, is a program for the engine's too.
+fn runs_helper(version: &SystemVersion) -> Result<(), String> {
+    let ours = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let (os, arch) = (version.os.as_deref().unwrap_or("linux"), version.arch.as_deref().unwrap_or(ours));
+    if (os, arch) == ("linux", ours) {
+        return Ok(());
     }
-    let podman = version.components.iter().flatten().any(|part| part.name.contains("Podman"));
-    Ok((api, Version { engine: version.version.unwrap_or_default(), podman }))
+    Err(format!("it runs on {os}/{arch}, and this windlass runs steps on linux/{ours} only"))
 }
 
 fn unreachable(tried: &[(Endpoint, String)]) -> BackendError {
@@ -176,38 +176,42 @@ fn install_helper(state: &Path) -> io::Result<PathBuf> {
 
 impl Docker {
     async fn open_run(&self, run: RunSpec, ledger: Arc<RunLedger>) -> Result<Arc<dyn Session>, BackendError> {
-        let failed = |message: String| BackendError { message, help: None };
-        let mut mount = None;
-        if let Some(tree) = &run.workspace {
-            let (workspace, volume) = convert::workspace(&self.instance, &run.run, tree);
-            mount = Some(workspace);
-            if let Some(request) = volume {
-                let name = convert::volume_name(&run.run);
-                ledger
-                    .intend(&[Object { kind: ObjectKind::Volume, name }])
-                    .map_err(|error| failed(error::with_causes(&error)))?;
-                let guard = Arc::clone(&self.creating).read_owned().await;
-                let api = self.api.clone();
-                let created = tokio::spawn(async move {
-                    let created = api.create_volume(request).await;
-                    drop(guard);
-                    created
-                });
-                let created = created.await.map_err(|error| failed(error.to_string()))?;
-                created.map_err(|error| {
-                    failed(format!("cannot create the workspace's volume: {}", error::words(&error)))
-                })?;
-            }
+        let provision =
+            convert::provide(&self.instance, &run.run, self.reach, &self.helper, run.workspace.as_ref());
+        for request in provision.volumes {
+            self.create_volume(request, &ledger)
+                .await
+                .map_err(|message| BackendError { message, help: None })?;
         }
         let common = Common {
             instance: self.instance.clone(),
             run: run.run,
-            helper: self.helper.display().to_string(),
-            workspace: mount,
+            helper: provision.helper,
+            entrypoint: provision.entrypoint,
+            workspace: provision.workspace,
             gid: run.workspace_gid,
-            log_driver: self.log_driver,
+            log_driver: if self.podman { "k8s-file" } else { "local" },
+            podman: self.podman,
         };
-        Ok(Arc::new(DockerSession::new(self.api.clone(), common, ledger, run.lanes.into_keys())))
+        let lanes = run.lanes.into_keys();
+        Ok(Arc::new(DockerSession::new(self.api.clone(), common, ledger, lanes, provision.parcels)))
+    }
+
+    async fn create_volume(&self, request: VolumeCreateRequest, ledger: &RunLedger) -> Result<(), String> {
+        let name = request.name.clone().unwrap_or_default();
+        let object = Object { kind: ObjectKind::Volume, name: name.clone() };
+        ledger.intend(&[object]).map_err(|error| error::with_causes(&error))?;
+        let guard = Arc::clone(&self.creating).read_owned().await;
+        let api = self.api.clone();
+        let created = tokio::spawn(async move {
+            let created = api.create_volume(request).await;
+            drop(guard);
+            created
+        });
+        let created = created.await.map_err(|error| error.to_string())?;
+        created
+            .map(drop)
+            .map_err(|error| format!("cannot create the volume {name}: {}", error::words(&error)))
     }
 
     async fn labelled(&self) -> Result<Vec<FoundObject>, bollard::errors::Error> {
@@ -234,6 +238,10 @@ impl Docker {
 impl Backend for Docker {
     fn description(&self) -> String {
         self.description.clone()
+    }
+
+    fn sees_files(&self) -> bool {
+        self.reach.files
     }
 
     fn open(

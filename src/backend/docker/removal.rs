@@ -10,7 +10,7 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt;
 
-use super::{Docker, convert, error};
+use super::{Docker, convert, error, upload};
 use crate::base::RunId;
 use crate::helper;
 use crate::ledger::{Object, ObjectKind};
@@ -57,6 +57,9 @@ pub(super) async fn directory(docker: &Docker, path: &Path) -> Result<(), String
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err("it is no directory below another one".to_owned());
     };
+    if !docker.reach.files {
+        return Err("the engine does not see this machine's files".to_owned());
+    }
     let images = docker.api.list_images(None::<ListImagesOptions>).await.map_err(said)?;
     let image = images.into_iter().next().ok_or("there is no image to run the helper in")?.id;
     let bind = |source: &Path, target: &str, read_only| Mount {
@@ -67,17 +70,24 @@ pub(super) async fn directory(docker: &Docker, path: &Path) -> Result<(), String
         ..Mount::default()
     };
     let run = RunId::generate();
+    let mut mounts = vec![bind(parent, PARENT, false)];
+    let entrypoint = if docker.reach.helper {
+        mounts.push(bind(&docker.helper, helper::PATH, true));
+        helper::PATH.to_owned()
+    } else {
+        convert::sent_path()
+    };
     let body = ContainerCreateBody {
         image: Some(image),
         user: Some("0:0".to_owned()),
-        entrypoint: Some(vec![helper::PATH.to_owned()]),
+        entrypoint: Some(vec![entrypoint]),
         cmd: Some(vec!["remove".to_owned(), format!("{PARENT}/{}", name.to_string_lossy())]),
         working_dir: Some("/".to_owned()),
         network_disabled: Some(true),
         // A label is enough for it to be found, should it outlive us.
         labels: Some(convert::labels(&docker.instance, &run)),
         host_config: Some(HostConfig {
-            mounts: Some(vec![bind(&docker.helper, helper::PATH, true), bind(parent, PARENT, false)]),
+            mounts: Some(mounts),
             network_mode: Some("none".to_owned()),
             ..HostConfig::default()
         }),
@@ -87,14 +97,17 @@ pub(super) async fn directory(docker: &Docker, path: &Path) -> Result<(), String
     let options = CreateContainerOptionsBuilder::new().name(&object.name).build();
     docker.api.create_container(Some(options), body).await.map_err(said)?;
     let ran = async {
-        docker.api.start_container(&object.name, None).await?;
+        if !docker.reach.helper {
+            upload::helper(&docker.api, &object.name).await?;
+        }
+        docker.api.start_container(&object.name, None).await.map_err(said)?;
         let mut wait = docker.api.wait_container(&object.name, None);
         match wait.next().await {
-            Some(Err(error)) => Err(error),
+            Some(Err(error)) => Err(said(error)),
             _ => Ok(()),
         }
     };
-    let ran = ran.await.map_err(said);
+    let ran = ran.await;
     remove(&docker.api, &object).await.map_err(said)?;
     ran
 }

@@ -18,6 +18,7 @@ use super::container::{Anchor, AttachInput, DRAIN, Handle, Shared, Supervisor, T
 use super::convert::{self, Common, Join};
 use super::image::{self, ImageFacts};
 use super::removal::remove;
+use super::upload::{self, Parcel};
 use super::{container, error};
 use crate::backend::{ContainerSpec, Progress, PullProgress, Session, StartError, Started};
 use crate::base::Reason;
@@ -37,6 +38,9 @@ pub(super) struct DockerSession {
     /// One lock per container name, held until the container is gone: a name may be used again.
     names: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     lanes: BTreeMap<u32, Arc<Lane>>,
+    /// What is sent before the first container starts.
+    parcels: Arc<[Parcel]>,
+    sent: OnceCell<()>,
     /// Dropped when the session is closed, which ends every container that still runs.
     open: Mutex<Option<Anchor>>,
 }
@@ -71,6 +75,7 @@ impl DockerSession {
         common: Common,
         ledger: Arc<RunLedger>,
         lanes: impl IntoIterator<Item = u32>,
+        parcels: Vec<Parcel>,
     ) -> Self {
         let background = Mutex::new(JoinSet::new());
         Self {
@@ -78,6 +83,8 @@ impl DockerSession {
             images: Mutex::default(),
             names: Mutex::default(),
             lanes: lanes.into_iter().map(|lane| (lane, Arc::default())).collect(),
+            parcels: parcels.into(),
+            sent: OnceCell::new(),
             open: Mutex::new(Some(Anchor::new(()))),
         }
     }
@@ -108,8 +115,47 @@ impl DockerSession {
         self.lanes.get(&spec.lane?)
     }
 
+    /// Fills the volumes of the run through a container of this image. Given up, it ends soon.
+    async fn send(&self, image: &str) -> Result<(), StartError> {
+        if self.parcels.is_empty() {
+            return Ok(());
+        }
+        let name = convert::upload_name(&self.shared.common.run);
+        let taken = self.name(&name).await;
+        let object = Object { kind: ObjectKind::Container, name };
+        let (inner, parcels) = (Arc::clone(&self.shared), Arc::clone(&self.parcels));
+        let body = upload::container(&inner.common, image, &parcels);
+        let (mut tell, told) = oneshot::channel();
+        self.shared.spawn(async move {
+            let _taken = taken;
+            let filled = async {
+                inner.intend(&object).await?;
+                inner.create(&object.name, body).await?;
+                let sent = async {
+                    for parcel in parcels.iter() {
+                        upload::fill(&inner.docker, &object.name, parcel, inner.common.podman).await?;
+                    }
+                    Ok(())
+                };
+                tokio::select! {
+                    sent = sent => sent.map_err(|message: String| StartError {
+                        reason: Reason::CouldNotStart,
+                        message: format!("cannot send the workspace to the engine: {message}"),
+                    }),
+                    () = tell.closed() => Err(given_up()),
+                }
+            };
+            let filled = filled.await;
+            // What cannot be removed now stays in the ledger, and `close` tries again.
+            let _ = inner.remove(&object).await;
+            let _ = tell.send(filled);
+        });
+        told.await.unwrap_or_else(|_| Err(given_up()))
+    }
+
     async fn start_container(&self, spec: ContainerSpec) -> Result<Started, StartError> {
         let facts = self.facts(&spec.image, &|_| {}).await?;
+        self.sent.get_or_try_init(|| self.send(&spec.image)).await?;
         let inner = &self.shared;
         let name = convert::container_name(&inner.common.run, &spec.step, spec.attempt);
         let object = Object { kind: ObjectKind::Container, name: name.clone() };
@@ -189,6 +235,10 @@ impl Lane {
     }
 }
 
+fn given_up() -> StartError {
+    StartError { reason: Reason::RunnerLost, message: "the start was given up".to_owned() }
+}
+
 /// A container that runs, and our ends of its streams.
 struct Attached {
     output: container::AttachOutput,
@@ -217,9 +267,7 @@ impl Inner {
                 let _ = inner.remove(&object).await;
             }
         });
-        let lost =
-            |_| StartError { reason: Reason::RunnerLost, message: "the start was given up".to_owned() };
-        told.await.unwrap_or_else(|closed| Err(lost(closed)))
+        told.await.unwrap_or_else(|_| Err(given_up()))
     }
 
     /// Creates, attaches to and starts a container, in this order, so that not a byte is missed.
@@ -237,8 +285,7 @@ impl Inner {
 
     async fn try_start(&self, name: &str, body: ContainerCreateBody) -> Result<Attached, StartError> {
         let said = |error: bollard::errors::Error| error::start(&error);
-        let options = CreateContainerOptionsBuilder::new().name(name).build();
-        self.docker.create_container(Some(options), body).await.map_err(said)?;
+        self.create(name, body).await?;
         let options =
             AttachContainerOptionsBuilder::new().stdin(true).stdout(true).stderr(true).stream(true).build();
         let attached = self.docker.attach_container(name, Some(options)).await.map_err(said)?;
@@ -249,6 +296,12 @@ impl Inner {
         exit.spawn(async move { drop(wait.next().await) });
         self.docker.start_container(name, None).await.map_err(said)?;
         Ok(Attached { output: attached.output, input: attached.input, exit })
+    }
+
+    async fn create(&self, name: &str, body: ContainerCreateBody) -> Result<(), StartError> {
+        let options = CreateContainerOptionsBuilder::new().name(name).build();
+        let created = self.docker.create_container(Some(options), body).await;
+        created.map(drop).map_err(|error| error::start(&error))
     }
 
     async fn intend(&self, object: &Object) -> Result<(), StartError> {
