@@ -101,6 +101,7 @@ impl Dispatcher {
                 session: job.session,
                 slots: job.slots,
                 logs: job.logs,
+                hint: job.hint,
                 clock: job.clock,
                 masker: job.masker,
                 inbox: sender,

@@ -151,7 +151,16 @@ async fn accompany(world: &World, attempt: &Attempt, mut started: Started, mut o
     };
     let ran = world.clock.elapsed().saturating_sub(since);
     recorder.finish().await;
-    verdict::of_program(ended, asked, ran)
+    let end = verdict::of_program(ended, asked, ran);
+    // What we ended ourselves has its reason.
+    let failed_by_itself = matches!(end.reason, Some(Reason::ExitCode | Reason::Signal)) && asked.is_none();
+    match world.hint.as_ref().filter(|_| failed_by_itself).and_then(|hint| hint()) {
+        None => end,
+        Some(hint) => {
+            let message = end.message.map_or_else(|| hint.clone(), |message| format!("{message}; {hint}"));
+            End { message: Some(message), ..end }
+        }
+    }
 }
 
 fn call<F>(control: &Arc<dyn Control>, what: F) -> BoxFuture<'static, ()>

@@ -48,6 +48,9 @@ use crate::plan::Plan;
 /// Takes every event of a run, in order. Called by the dispatcher itself, so it must not block.
 pub type Emit = Box<dyn FnMut(Event) + Send>;
 
+/// Says why a program may have failed, when the machine knows something about that.
+pub type Hint = Box<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// Everything that one run needs.
 pub struct Job {
     /// The run's id.
@@ -76,6 +79,8 @@ pub struct Job {
     pub slots: Arc<dyn Slots>,
     /// Where output goes.
     pub logs: Arc<dyn Logs>,
+    /// Asked about each program that failed by itself.
+    pub hint: Option<Hint>,
     /// Where durations come from.
     pub clock: Arc<dyn Clock>,
     /// Asks for the end.

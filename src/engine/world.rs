@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::Hint;
 use super::message::{Message, News};
 use super::slots::Slots;
 use crate::backend::Session;
@@ -16,6 +17,7 @@ pub(super) struct World {
     pub(super) session: Arc<dyn Session>,
     pub(super) slots: Arc<dyn Slots>,
     pub(super) logs: Arc<dyn Logs>,
+    pub(super) hint: Option<Hint>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) masker: Masker,
     /// Bounded, so that output waits in the container and not in memory.

@@ -10,6 +10,7 @@ mod home;
 mod load;
 mod prepare;
 mod request;
+mod room;
 mod run;
 mod single;
 mod slots;

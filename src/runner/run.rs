@@ -8,11 +8,12 @@ use super::begun::unless_cancelled;
 use super::error::{NotRun, RunError};
 use super::prepare::Prepared;
 use super::request::{Request, Target};
+use super::room;
 use super::slots::MachineSlots;
 use crate::backend::{RunSpec, policy::Trust};
 use crate::base::masker::Masker;
 use crate::base::{RunId, SystemClock};
-use crate::engine::{self, Job, Options};
+use crate::engine::{self, Hint, Job, Options};
 use crate::event::RunState;
 use crate::ledger::Object;
 use crate::plan::{OnStepFailure, Plan, graph};
@@ -80,6 +81,7 @@ impl Prepared {
             masker: masker(&request.target),
             overrides: request.env,
             logs: record.logs(),
+            hint: captured.map(|captured| Box::new(room::hint(&captured.tree)) as Hint),
             clock: Arc::new(SystemClock::start()),
             cancel,
             emit: Box::new(move |event| {

@@ -251,3 +251,16 @@ async fn a_clean_up_that_hangs_is_given_up_and_changes_no_outcome() {
     assert_eq!(ran.story()[5..], ["left: the clean-up did not end in time", "run passed"]);
     assert_eq!(ran.took, Duration::from_secs(35));
 }
+
+#[tokio::test(start_paused = true)]
+async fn only_a_program_that_failed_by_itself_gets_a_hint() {
+    let limited = Step { timeout: Duration::from_secs(1), ..script("c", "sleep 9") };
+    let steps = [script("a", "exit 3"), script("b", "true"), limited, script("d", "kill -9 $$")];
+    let mut plan = plan([stage("s", steps)]);
+    plan.stages[0].on_step_failure = OnStepFailure::GoOn;
+    let ran = setup(plan).run().await;
+    let message = |step| ran.state.steps[&id(step)].end.as_ref().and_then(|end| end.message.clone());
+    assert_eq!(message("a").as_deref(), Some("a hint"));
+    assert_eq!((message("b"), message("c")), (None, None));
+    assert_eq!(message("d").as_deref(), Some("signal 9; a hint"));
+}

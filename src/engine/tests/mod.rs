@@ -140,6 +140,7 @@ impl Setup {
             masker: self.masker,
             slots: Arc::new(Unshared),
             logs: Arc::new(self.logs.clone()),
+            hint: Some(Box::new(|| Some("a hint".to_owned()))),
             clock: Arc::new(PausedClock(Instant::now())),
             cancel,
             emit: Box::new(move |event| taken.lock().expect("no test panics in here").push(event)),
