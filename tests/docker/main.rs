@@ -14,6 +14,7 @@ mod ends;
 mod engines;
 mod examples;
 mod faults;
+mod limits;
 mod proxy;
 mod registry;
 mod runs;
