@@ -42,6 +42,9 @@ pub(super) struct Pipeline {
     /// Branch, tag or commit of a git URL
     #[arg(long = "ref", value_name = "REF")]
     pub(super) reference: Option<String>,
+    /// Clone the submodules of a git URL too, two deep, from the same host alone
+    #[arg(long)]
+    pub(super) submodules: bool,
     /// Pipeline file, relative to the source's root, instead of windlass.yml or .windlass.yml
     #[arg(long, value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
@@ -56,7 +59,7 @@ pub(super) struct Run {
     #[command(flatten)]
     pub(super) pipeline: Pipeline,
     /// Run one container of this image: no file, no source, no workspace
-    #[arg(long, conflicts_with_all = ["source", "reference", "file", "in_place"])]
+    #[arg(long, conflicts_with_all = ["source", "reference", "submodules", "file", "in_place"])]
     pub(super) image: Option<String>,
     /// Command to run in the image instead of the image's own
     #[arg(last = true, value_name = "COMMAND", requires = "image")]
@@ -162,12 +165,19 @@ impl Pipeline {
                 "`--ref` goes with a git URL, not with a directory",
                 "a local repository has one too: file:///path/to/repository",
             )),
+            (Source::Directory(_), _) if self.submodules => Err((
+                "`--submodules` goes with a git URL, not with a directory",
+                "leave it out: what is checked out in a directory is captured",
+            )),
             (Source::Directory(dir), true) => Ok(Source::InPlace(dir)),
             (Source::Url { .. }, true) => Err((
                 "`--in-place` goes with a directory, not with a git URL",
                 "leave it out: the clone of a URL is the run's own",
             )),
-            (Source::Url { url, .. }, false) => Ok(Source::Url { url, reference: self.reference.clone() }),
+            (Source::Url { url, .. }, false) => {
+                let (reference, submodules) = (self.reference.clone(), self.submodules);
+                Ok(Source::Url { url, reference, submodules })
+            }
             (source, _) => Ok(source),
         }
     }
@@ -208,12 +218,17 @@ mod tests {
         let pipeline = |source: &str, reference: Option<&str>| Pipeline {
             source: source.to_owned(),
             reference: reference.map(str::to_owned),
+            submodules: false,
             file: None,
         };
         assert!(pipeline(".", Some("main")).source(false).is_err());
         assert!(pipeline("https://host/a", None).source(true).is_err());
         assert_eq!(pipeline(".", None).source(true), Ok(Source::InPlace(".".into())));
-        let url = Source::Url { url: "https://host/a".to_owned(), reference: Some("v1".to_owned()) };
+        let url = Source::Url {
+            url: "https://host/a".to_owned(),
+            reference: Some("v1".to_owned()),
+            submodules: false,
+        };
         assert_eq!(pipeline("https://host/a", Some("v1")).source(false), Ok(url));
     }
 }

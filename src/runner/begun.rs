@@ -65,8 +65,9 @@ impl Begun {
                             source::capture_directory(&home, dir, &run, &ledger, &goes_on)
                         }
                         Source::InPlace(dir) => source::in_place(dir),
-                        Source::Url { url, reference } => {
-                            let from = FromUrl { reference: reference.as_deref(), ..FromUrl::new(url) };
+                        Source::Url { url, reference, submodules } => {
+                            let reference = reference.as_deref();
+                            let from = FromUrl { reference, submodules: *submodules, ..FromUrl::new(url) };
                             source::capture_url(&home, from, &run, &ledger, &goes_on)
                         }
                     }

@@ -54,6 +54,8 @@ pub enum Source {
         url: String,
         /// Branch, tag or commit; the default branch when absent.
         reference: Option<String>,
+        /// Whether its submodules are cloned too.
+        submodules: bool,
     },
 }
 
@@ -85,7 +87,7 @@ impl Source {
     pub fn parse(text: &str) -> Self {
         // `a:b` may be a directory; whoever has one means it.
         if source::is_url(text) && (text.contains("://") || !Path::new(text).exists()) {
-            Source::Url { url: text.to_owned(), reference: None }
+            Source::Url { url: text.to_owned(), reference: None, submodules: false }
         } else {
             Source::Directory(PathBuf::from(text))
         }
@@ -128,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_source_is_a_directory_or_a_url() {
-        let url = |url: &str| Source::Url { url: url.to_owned(), reference: None };
+        let url = |url: &str| Source::Url { url: url.to_owned(), reference: None, submodules: false };
         for text in ["https://host/a", "file:///a", "ssh://git@host/a", "git@host:a/b"] {
             assert_eq!(Source::parse(text), url(text));
         }
@@ -140,7 +142,7 @@ mod tests {
     #[test]
     fn the_password_of_a_url_is_a_secret_as_written_and_as_meant() {
         let check = |url: &str, expect: &[&str]| {
-            let source = Source::Url { url: url.to_owned(), reference: None };
+            let source = Source::Url { url: url.to_owned(), reference: None, submodules: false };
             let secrets: Vec<String> =
                 source.secrets().into_iter().map(|secret| String::from_utf8(secret).unwrap()).collect();
             assert_eq!(secrets, expect, "{url}");

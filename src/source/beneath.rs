@@ -12,6 +12,7 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+const NO_FILE: &str = "it is no regular file";
 /// An ignore file or a `.git` file that is larger than this is none.
 const SMALL: u64 = 16 << 20;
 
@@ -46,6 +47,24 @@ pub(super) fn open_directory(root: impl AsFd, path: &[u8]) -> Result<OwnedFd, Er
 pub(super) fn open_file(directory: impl AsFd, name: &[u8]) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     openat(directory, name, flags, Mode::empty())
+}
+
+/// Reads a whole file by its path; none when it is not there. What is no file of its own is an error: a
+/// link would lead out of the repository, and a pipe would block.
+pub(super) fn read_file(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let mut file = match open_file(CWD, path.as_os_str().as_bytes()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+        Err(Errno::LOOP) => return Err(io::Error::other("it is a link")),
+        Err(Errno::NXIO) => return Err(io::Error::other(NO_FILE)),
+        Err(error) => return Err(error.into()),
+    };
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other(NO_FILE));
+    }
+    let mut data = Vec::new();
+    file.read_to_end(&mut data)?;
+    Ok(Some(data))
 }
 
 /// Reads a small file in a directory; none when it is not there, not a file, or not small.

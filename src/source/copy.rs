@@ -182,6 +182,9 @@ impl<'w> Copier<'w> {
             Err(error) => return Err(Failed::Read(error.into())),
         };
         let stat = fstat(&source).map_err(reading)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(Failed::Read(io::ErrorKind::InvalidData.into()));
+        }
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let target = openat(to, name, flags, Mode::RUSR | Mode::WUSR).map_err(writing)?;
         self.content(&source, &target, &stat, buffer)?;

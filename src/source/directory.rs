@@ -8,21 +8,25 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, statat};
 
 use super::cache::{Cache, Generation};
 use super::captured::{Captured, GitFacts, Trees};
 use super::error::{SourceError, io_at};
+use super::fetch::SILENCE;
 use super::fresh::Fresh;
 use super::git::Source;
+use super::index::Index;
 use super::listing::{Delta, Listing};
 use super::manifest::Manifest;
 use super::objects::{self, Folder, Stamps};
+use super::patience::{self, Pulse, Waited};
 use super::place::{self, Content, Copies, Place};
 use super::walk::{self, Rules, Walk};
 use super::watch::{GoesOn, Watch};
-use super::{beneath, layers, overlay};
+use super::{beneath, layers, lfs, overlay};
 use crate::base::{RunId, Tree};
 use crate::event::SourceSummary;
 use crate::ledger::RunLedger;
@@ -107,6 +111,7 @@ struct Survey<'w> {
     facts: GitFacts,
     walk: Walk,
     changed: u64,
+    lfs: Option<String>,
 }
 
 struct Made {
@@ -128,17 +133,22 @@ impl<'w> Survey<'w> {
             let below = home.as_ref()?.strip_prefix(root).ok()?;
             Some(below.as_os_str().as_bytes().to_owned()).filter(|below| !below.is_empty())
         };
-        let Some(source) = Source::open(&directory)? else {
+        let Some(Known { source, index, fresh, facts, mut changed }) = open(&directory, watch)? else {
             let rules =
                 Rules { ignore_file: ".windlassignore", skipped: within(&directory), ..Rules::default() };
             let (walk, _) = walk::walk(&directory, rules, watch)?;
             let facts = GitFacts::default();
-            return Ok(Self { watch, root: directory, source: None, fresh: None, facts, walk, changed: 0 });
+            return Ok(Self {
+                watch,
+                root: directory,
+                source: None,
+                fresh: None,
+                facts,
+                walk,
+                changed: 0,
+                lfs: None,
+            });
         };
-        let (index, fresh) = source.read()?;
-        let facts = source.facts()?;
-        let mut changed = BTreeSet::new();
-        source.staged(&index, &mut changed)?;
         let rules = Rules {
             ignore_file: ".gitignore",
             skipped: within(source.root()),
@@ -156,6 +166,7 @@ impl<'w> Survey<'w> {
                 changed.insert(path.clone());
             }
         }
+        let lfs = lfs::note(source.root(), &walk.listing, watch)?;
         Ok(Self {
             watch,
             root: source.root().to_owned(),
@@ -164,6 +175,7 @@ impl<'w> Survey<'w> {
             facts,
             walk,
             changed: changed.len() as u64,
+            lfs,
         })
     }
 
@@ -197,10 +209,17 @@ impl<'w> Survey<'w> {
         if !self.walk.special.is_empty() {
             notes.push(format!("sockets, pipes and devices are left out: {}", listed(&self.walk.special)));
         }
+        for lender in self.stores().unwrap_or_default().iter().skip(1) {
+            notes.push(format!(
+                "the objects that the repository borrows are in the workspace: {}",
+                lender.display()
+            ));
+        }
         if self.source.as_ref().is_some_and(Source::is_partial) {
             notes
                 .push("the repository is a partial clone: git in a step cannot fetch what is missing".into());
         }
+        notes.extend(self.lfs.clone());
         notes
     }
 
@@ -236,7 +255,7 @@ impl<'w> Survey<'w> {
         };
         cache.tidy(KEPT);
         let layer = layers::begin(trees, self.root_mode())?;
-        let Known { base, delta, folders, .. } = known;
+        let Near { base, delta, folders, .. } = known;
         let copies = self.fill_layer(&layer, delta, &folders, &base, &stores)?;
         notes.extend(copies.notes());
         let tree = layers::complete(trees, &base.path.join("tree"), self.root_mode(), self.fresh.as_ref())?;
@@ -244,12 +263,12 @@ impl<'w> Survey<'w> {
     }
 
     /// What has to be laid over a base. One whose manifest is unreadable counts as too far away.
-    fn against(&self, base: Generation, stores: &[PathBuf]) -> Result<Known, SourceError> {
+    fn against(&self, base: Generation, stores: &[PathBuf]) -> Result<Near, SourceError> {
         let manifest = fs::read(base.path.join("manifest")).ok().and_then(|data| Manifest::decode(&data));
         let delta = self.walk.listing.since(&manifest.as_ref().unwrap_or(&Manifest::default()).listing);
         let stamps = manifest.as_ref().map(|manifest| &manifest.stamps);
         let scan = objects::scan(stores, stamps.unwrap_or(&Stamps::new()))?;
-        let mut known = Known { base, delta, folders: scan.folders, old: manifest, files: 0, bytes: 0 };
+        let mut known = Near { base, delta, folders: scan.folders, old: manifest, files: 0, bytes: 0 };
         known.drop_known_objects();
         known.measure(&self.walk.listing);
         Ok(known)
@@ -259,9 +278,9 @@ impl<'w> Survey<'w> {
     fn rebase(
         &self,
         cache: &Cache<'_>,
-        known: Option<Known>,
+        known: Option<Near>,
         stores: &[PathBuf],
-    ) -> Result<(Known, Vec<String>), SourceError> {
+    ) -> Result<(Near, Vec<String>), SourceError> {
         let exclusive = cache.exclusive()?;
         let mut near = known;
         if let Some(newest) = exclusive.find(|_| true)?
@@ -282,7 +301,7 @@ impl<'w> Survey<'w> {
     fn fill_base(
         &self,
         draft: &Path,
-        near: Option<&Known>,
+        near: Option<&Near>,
         stores: &[PathBuf],
     ) -> Result<Vec<String>, SourceError> {
         let mut listing = self.walk.listing.clone();
@@ -338,8 +357,36 @@ impl<'w> Survey<'w> {
     }
 }
 
-/// A base, and what has to be laid over it.
+/// What a repository says of itself.
 struct Known {
+    source: Source,
+    index: Index,
+    fresh: Fresh,
+    facts: GitFacts,
+    /// Paths whose index entry differs from the commit.
+    changed: BTreeSet<Vec<u8>>,
+}
+
+/// Opens and reads a repository, on a thread of its own: libgit2 comes to no end with some damaged ones.
+fn open(directory: &Path, watch: Watch<'_>) -> Result<Option<Known>, SourceError> {
+    let place = directory.to_owned();
+    let read = move |pulse: &Arc<Pulse>| {
+        let Some(source) = Source::open(&place)? else { return Ok(None) };
+        let (index, fresh) = source.read(pulse)?;
+        let facts = source.facts()?;
+        let mut changed = BTreeSet::new();
+        source.staged(&index, &mut changed)?;
+        Ok(Some(Known { source, index, fresh, facts, changed }))
+    };
+    match patience::wait(SILENCE, watch, read).map_err(io_at("start a thread for", directory))? {
+        Waited::Done(read) => read,
+        Waited::Stopped => watch.check().map(|()| None),
+        Waited::Silent => Err(SourceError::Stuck { path: directory.to_owned(), seconds: SILENCE.as_secs() }),
+    }
+}
+
+/// A base, and what has to be laid over it.
+struct Near {
     base: Generation,
     delta: Delta,
     /// Objects that it does not hold.
@@ -350,7 +397,7 @@ struct Known {
     bytes: u64,
 }
 
-impl Known {
+impl Near {
     fn drop_known_objects(&mut self) {
         if self.folders.is_empty() {
             return;

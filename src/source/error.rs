@@ -43,6 +43,32 @@ pub enum SourceError {
         /// The repository.
         path: PathBuf,
     },
+    /// The repository's configuration says that its files are in another directory.
+    #[error("the repository of `{}` has its working tree at `{}`", path.display(), root.display())]
+    Elsewhere {
+        /// The source.
+        path: PathBuf,
+        /// What would be captured instead.
+        root: PathBuf,
+    },
+    /// What was fetched cannot be files here.
+    #[error("`{url}` cannot be checked out")]
+    Checkout {
+        /// The URL, without credentials.
+        url: String,
+        /// What was said.
+        source: Said,
+    },
+    /// A submodule that is not fetched, for its own sake or for ours.
+    #[error("the submodule `{path}` of `{url}` cannot be fetched: {problem}")]
+    Submodule {
+        /// The URL of the repository it is in, without credentials.
+        url: String,
+        /// Where it is in there.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The repository is there, and git's library cannot read it.
     #[error("cannot read the git repository of `{}`", path.display())]
     Repository {
@@ -131,6 +157,14 @@ pub enum SourceError {
         /// What was said.
         source: Said,
     },
+    /// The repository is there, and reading it comes to no end.
+    #[error("reading the git repository of `{}` has come to no end in {seconds} s", path.display())]
+    Stuck {
+        /// The source.
+        path: PathBuf,
+        /// How long that was waited for.
+        seconds: u64,
+    },
     /// Somebody answered, and then said nothing any more.
     #[error("`{url}` has been silent for {seconds} s")]
     Silent {
@@ -200,6 +234,10 @@ impl SourceError {
                     path.display()
                 )
             }
+            Self::Elsewhere { root, .. } => {
+                format!("name that directory if you mean it, or: git config --unset core.worktree ({})", root.display())
+            }
+            Self::Submodule { .. } => "leave out --submodules, or have the repository mended".into(),
             Self::BadUrl { .. } => {
                 "write https://HOST/PATH, ssh://HOST/PATH, HOST:PATH or file:///PATH".into()
             }
@@ -212,6 +250,7 @@ impl SourceError {
             Self::Forbidden { .. } => "check what the user or token may read".into(),
             Self::Unverified { help, .. } => help.clone(),
             Self::Redirected { .. } => "if you trust where it leads, name that URL instead".into(),
+            Self::Stuck { path, .. } => format!("it may be damaged: git -C '{}' fsck", path.display()),
             Self::Silent { .. } => "try again later; is it a git server at all?".into(),
             Self::Unreachable { .. } => "check the host's name and the network".into(),
             Self::NoRepository { .. } => {

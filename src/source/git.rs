@@ -13,9 +13,12 @@ use std::path::{Path, PathBuf};
 use git2::{Config, ErrorCode, ObjectType, Oid, Repository};
 
 use super::GitFacts;
+use super::beneath;
 use super::error::{SourceError, io_at};
 use super::fresh::Fresh;
 use super::index::{Index, Tracked};
+use super::obstacle;
+use super::patience::Pulse;
 use super::pattern::Patterns;
 use super::remote;
 
@@ -35,17 +38,27 @@ impl Source {
     /// [`SourceError::Repository`], [`SourceError::Bare`].
     pub(super) fn open(directory: &Path) -> Result<Option<Self>, SourceError> {
         let failed = |source| SourceError::Repository { path: directory.to_owned(), source };
+        let directory = &directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
+        if let Some(path) = obstacle::above(directory) {
+            let why = io::Error::other("it is a pipe or a device, and no file");
+            return Err(io_at("read", path)(why));
+        }
         let none: [&Path; 0] = [];
-        let found = match Repository::discover_path(directory, none) {
+        let discover = |from: &Path| Repository::discover_path(from, none);
+        let found = match discover(directory) {
             Ok(found) => found,
             Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
-        let repository = Repository::open(found).map_err(failed)?;
+        let repository = Repository::open(&found).map_err(failed)?;
         let Some(root) = repository.workdir() else {
             return Err(SourceError::Bare { path: directory.to_owned() });
         };
         let root = root.canonicalize().map_err(io_at("open", root))?;
+        // `core.worktree` may name any directory, and that would be captured instead.
+        if !directory.starts_with(&root) || discover(&root).ok().as_deref() != Some(repository.path()) {
+            return Err(SourceError::Elsewhere { path: directory.to_owned(), root });
+        }
         Ok(Some(Self { repository, root }))
     }
 
@@ -65,7 +78,7 @@ impl Source {
 
     /// The index, read, and what a fresh `.git` holds. The refs are read before anybody lists the
     /// objects, so that no ref can name an object that is not copied.
-    pub(super) fn read(&self) -> Result<(Index, Fresh), SourceError> {
+    pub(super) fn read(&self, pulse: &Pulse) -> Result<(Index, Fresh), SourceError> {
         let mut fresh = Fresh::default();
         let path = self.repository.path().join("index");
         let mut index = Index::default();
@@ -79,7 +92,7 @@ impl Source {
             fresh.index =
                 Some((data, about.mtime().saturating_mul(1_000_000_000).saturating_add(about.mtime_nsec())));
         }
-        self.refs(&mut fresh).map_err(self.failed())?;
+        self.refs(&mut fresh, pulse).map_err(self.failed())?;
         let common = self.repository.commondir();
         for name in ["shallow", "info/exclude", "info/attributes"] {
             if let Some(data) = read_optional(&common.join(name))? {
@@ -92,7 +105,7 @@ impl Source {
         Ok((index, fresh))
     }
 
-    fn refs(&self, fresh: &mut Fresh) -> Result<(), git2::Error> {
+    fn refs(&self, fresh: &mut Fresh, pulse: &Pulse) -> Result<(), git2::Error> {
         let head = self.repository.find_reference("HEAD")?;
         let text = match (head.symbolic_target_bytes(), head.target()) {
             (Some(target), _) => [b"ref: ", target, b"\n"].concat(),
@@ -101,13 +114,15 @@ impl Source {
         fresh.files.push(("HEAD".into(), text));
         let mut packed = Vec::new();
         for reference in self.repository.references()? {
+            pulse.beat();
             let Ok(reference) = reference else { continue };
             let name = reference.name_bytes();
-            if PRIVATE.iter().any(|private| name.starts_with(private)) {
+            let odd = std::str::from_utf8(name).is_ok_and(|name| !git2::Reference::is_valid_name(name));
+            if odd || PRIVATE.iter().any(|private| name.starts_with(private)) {
                 continue;
             }
             if let Some(target) = reference.symbolic_target_bytes() {
-                fresh.files.push((super::beneath::path_of(name), [b"ref: ", target, b"\n"].concat()));
+                fresh.files.push((beneath::path_of(name), [b"ref: ", target, b"\n"].concat()));
             } else if let Some(target) = reference.target() {
                 packed.push((name.to_owned(), target));
             }
@@ -171,7 +186,9 @@ impl Source {
         };
         let own = self.repository.commondir().join("info/exclude");
         let mut all = Vec::new();
-        for file in [set.or_else(default), Some(own)].into_iter().flatten() {
+        // The user's own may well be a link.
+        let set = set.or_else(default).map(|file| file.canonicalize().unwrap_or(file));
+        for file in [set, Some(own)].into_iter().flatten() {
             all.push(Patterns::parse(&read_optional(&file)?.unwrap_or_default()));
         }
         Ok(all)
@@ -207,7 +224,7 @@ impl Source {
 
     /// Whether a file of the working tree holds what the index says.
     pub(super) fn holds(&self, path: &[u8], known: &Tracked) -> bool {
-        let file = super::beneath::under(&self.root, path);
+        let file = beneath::under(&self.root, path);
         let found = if known.is_symlink() {
             fs::read_link(&file)
                 .ok()
@@ -227,7 +244,9 @@ impl Source {
 
 /// Where a repository was cloned from, without credentials.
 fn origin(config: &Config) -> String {
-    config.get_str("remote.origin.url").map(remote::without_credentials).unwrap_or_default()
+    // What another file says that is included is not the repository's to show.
+    let entry = config.get_entry("remote.origin.url").ok().filter(|entry| entry.include_depth() == 0);
+    entry.and_then(|entry| entry.value().ok().map(remote::without_credentials)).unwrap_or_default()
 }
 
 /// A list of refs as git packs them.
@@ -273,11 +292,5 @@ pub(super) fn fresh_config(old: Option<&Config>, url: &str) -> Vec<u8> {
 }
 
 fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, SourceError> {
-    match fs::read(path) {
-        Ok(data) => Ok(Some(data)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
-        Err(error) => Err(io_at("read", path)(error)),
-    }
+    beneath::read_file(path).map_err(io_at("read", path))
 }

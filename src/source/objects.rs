@@ -9,9 +9,10 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::stat;
+use rustix::fs::{FileType, lstat};
 use rustix::io::Errno;
 
+use super::beneath;
 use super::copy::settled_in;
 use super::error::{SourceError, io_at};
 use super::listing::Marks;
@@ -50,11 +51,7 @@ pub(super) fn stores(objects: &Path) -> Result<Vec<PathBuf>, SourceError> {
         while let Some(store) = found.get(at).filter(|_| at < last_of_depth).cloned() {
             at += 1;
             let list = store.join("info/alternates");
-            let text = match std::fs::read(&list) {
-                Ok(text) => text,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(io_at("read", list)(error)),
-            };
+            let Some(text) = beneath::read_file(&list).map_err(io_at("read", list))? else { continue };
             let lines =
                 text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty() && !line.starts_with(b"#"));
             for line in lines {
@@ -78,7 +75,9 @@ pub(super) fn scan(stores: &[PathBuf], known: &Stamps) -> Result<Scan, SourceErr
     for store in stores {
         for folder in names(store)?.into_iter().filter(|name| is_folder(name)) {
             let path = store.join(OsStr::from_bytes(&folder));
-            let about = match stat(&path) {
+            let about = match lstat(&path) {
+                // What a link leads to is not the repository's.
+                Ok(about) if FileType::from_raw_mode(about.st_mode) != FileType::Directory => continue,
                 Ok(about) => about,
                 Err(Errno::NOENT | Errno::NOTDIR) => continue,
                 Err(error) => return Err(io_at("read", path)(error)),

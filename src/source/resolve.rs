@@ -6,10 +6,12 @@ use git2::Oid;
 
 use super::error::SourceError;
 
-/// A ref as the other side lists it; of a tag that has an object of its own, the commit behind it.
+/// A ref as the other side lists it: what it names, and the commit behind it, which is another where a
+/// tag has an object of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) name: String,
+    pub(super) object: Oid,
     pub(super) commit: Oid,
     /// The ref it stands for.
     pub(super) target: Option<String>,
@@ -112,6 +114,7 @@ mod tests {
     fn heads() -> Vec<Head> {
         let head = |name: &str, digit: &str, target: Option<&str>| Head {
             name: name.into(),
+            object: Oid::from_str(&digit.repeat(40)).expect("hex"),
             commit: Oid::from_str(&digit.repeat(40)).expect("hex"),
             target: target.map(String::from),
         };

@@ -1,7 +1,6 @@
 //! From a git URL to a tree of our own: a base for each commit, made once, and a fresh `.git`.
 //!
-//! What was fetched for one commit is shared with the next, so that only what is new is fetched. No
-//! submodule is.
+//! What was fetched for one commit is shared with the next, so that only what is new is fetched.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,13 +8,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use git2::{Oid, Repository, build::CheckoutBuilder};
+use git2::{Commit, Oid, Repository, build::CheckoutBuilder};
 use rustix::fs::{AtFlags, chmodat};
 
 use super::cache::{Cache, Generation};
 use super::captured::{Captured, GitFacts, Trees};
 use super::copy::{directory_mode, file_mode};
-use super::error::{SourceError, io_at};
+use super::error::{Said, SourceError, io_at};
 use super::fetch::{self, Fetcher};
 use super::fresh::{self, Fresh};
 use super::git::{fresh_config, packed_refs};
@@ -27,7 +26,7 @@ use super::remote::{self, Remote};
 use super::resolve::{self, Head, Named, Wanted};
 use super::walk::{self, Rules};
 use super::watch::{GoesOn, Watch};
-use super::{beneath, overlay};
+use super::{beneath, lfs, overlay, submodules};
 use crate::base::RunId;
 use crate::event::SourceSummary;
 use crate::ledger::RunLedger;
@@ -42,14 +41,16 @@ pub struct FromUrl<'a> {
     pub url: &'a str,
     /// A branch, a tag or a commit; the default branch when absent.
     pub reference: Option<&'a str>,
+    /// Whether its submodules are captured too.
+    pub submodules: bool,
     /// How long the server may be silent before it is given up on.
     pub silence: Duration,
 }
 
 impl<'a> FromUrl<'a> {
-    /// The default branch of a URL, from a server that may be silent for a minute.
+    /// The default branch of a URL without submodules, from a server that may be silent for a minute.
     pub fn new(url: &'a str) -> Self {
-        Self { url, reference: None, silence: fetch::SILENCE }
+        Self { url, reference: None, submodules: false, silence: fetch::SILENCE }
     }
 }
 
@@ -70,9 +71,10 @@ pub fn capture_url(
     let remote = Remote::parse(from.url)?;
     from.reference.map_or(Ok(()), remote::check_reference)?;
     let watch = Watch::new(&remote.url, goes_on);
-    let cache = Cache::open(home, &[b"url", remote.url.as_bytes()], watch)?;
+    let kind: &[u8] = if from.submodules { b"url with submodules" } else { b"url" };
+    let cache = Cache::open(home, &[kind, remote.url.as_bytes()], watch)?;
     let fetcher = Fetcher { remote: &remote, silence: from.silence, watch };
-    let (base, wanted) = base(&cache, fetcher, from.reference)?;
+    let (base, wanted) = base(&cache, fetcher, from)?;
     let content = Base::read(&base)?;
     let trees = Trees::create(home, run, ledger)?;
     let fresh = content.fresh(&remote, &wanted.named);
@@ -88,9 +90,10 @@ pub fn capture_url(
     let reference = [&branch, &tag].into_iter().find(|name| !name.is_empty()).cloned();
     match made {
         Ok((tree, mut notes)) => {
-            if content.has_submodules() {
-                notes.push("submodules are not fetched".into());
+            if content.has_submodules() && !from.submodules {
+                notes.push("submodules are not fetched; --submodules does that".into());
             }
+            notes.extend(content.notes.lines().map(str::to_owned));
             Ok(Captured {
                 tree,
                 gid: place::workspace_gid(),
@@ -118,20 +121,20 @@ pub fn capture_url(
 fn base(
     cache: &Cache<'_>,
     fetcher: Fetcher<'_>,
-    reference: Option<&str>,
+    from: FromUrl<'_>,
 ) -> Result<(Generation, Wanted), SourceError> {
     let is = |commit: Oid| {
         let text = commit.to_string();
         move |path: &Path| fs::read_to_string(path.join("commit")).is_ok_and(|found| found == text)
     };
-    let full = reference.and_then(resolve::full_commit);
+    let full = from.reference.and_then(resolve::full_commit);
     if let Some(commit) = full
         && let Some(base) = cache.find(is(commit))?
     {
         return Ok((base, Wanted { commit: full, named: Named::Commit(commit.to_string()) }));
     }
     let heads = fetcher.list(cache.directory())?;
-    let wanted = resolve::resolve(&fetcher.remote.url, reference, &heads)?;
+    let wanted = resolve::resolve(&fetcher.remote.url, from.reference, &heads)?;
     if let Some(commit) = wanted.commit
         && let Some(base) = cache.find(is(commit))?
     {
@@ -144,52 +147,76 @@ fn base(
         return Ok((base, wanted));
     }
     let near = exclusive.find(|_| true)?;
-    let (base, ()) = exclusive.make(|draft| fill(draft, near.as_ref(), fetcher, &wanted, &heads))?;
+    let (base, ()) = exclusive.make(|draft| {
+        let filling = Filling { draft, fetcher, wanted: &wanted, heads: &heads, submodules: from.submodules };
+        filling.fill(near.as_ref())
+    })?;
     drop((near, exclusive));
     cache.tidy(KEPT);
     Ok((base, wanted))
 }
 
-/// Fetches into a draft and checks the commit out there.
-fn fill(
-    draft: &Path,
-    near: Option<&Generation>,
-    fetcher: Fetcher<'_>,
-    wanted: &Wanted,
-    heads: &[Head],
-) -> Result<(), SourceError> {
-    let tree = draft.join("tree");
-    place::root(&tree, 0o755)?;
-    let repository = fetch::init(&tree)?;
-    if let Some(near) = near {
-        share(near, &tree, fetcher.watch)?;
-    }
-    let repository = fetcher.fetch(repository, wanted.commit)?;
-    let failed = |source| SourceError::Repository { path: tree.clone(), source };
-    let commit = match (&wanted.commit, &wanted.named) {
-        (Some(commit), _) => repository.find_commit(*commit),
-        (None, Named::Commit(text) | Named::Branch(text) | Named::Tag(text)) => {
-            repository.find_commit_by_prefix(text)
+/// A base that is being made.
+struct Filling<'a> {
+    draft: &'a Path,
+    fetcher: Fetcher<'a>,
+    wanted: &'a Wanted,
+    heads: &'a [Head],
+    submodules: bool,
+}
+
+impl Filling<'_> {
+    /// Fetches into a draft and checks the commit out there.
+    fn fill(&self, near: Option<&Generation>) -> Result<(), SourceError> {
+        let (remote, watch) = (self.fetcher.remote, self.fetcher.watch);
+        let tree = self.draft.join("tree");
+        place::root(&tree, 0o755)?;
+        let repository = fetch::init(&tree)?;
+        if let Some(near) = near {
+            share(near, &tree, watch)?;
         }
-    };
-    let asked = match &wanted.named {
-        Named::Branch(text) | Named::Tag(text) | Named::Commit(text) => text,
-    };
-    let commit = commit.map_err(|_| resolve::unknown(&fetcher.remote.url, asked, heads))?;
-    let mut how = CheckoutBuilder::new();
-    repository.checkout_tree(commit.as_object(), Some(how.force())).map_err(failed)?;
-    let save = |name: &str, data: &[u8]| {
-        let path = draft.join(name);
-        fs::write(&path, data).map_err(io_at("write", path))
-    };
-    save("refs", &packed_refs(refs(&repository, heads).map_err(failed)?))?;
-    save("commit", commit.id().to_string().as_bytes())?;
-    let index = tree.join(".git/index");
-    fs::rename(&index, draft.join("index")).map_err(io_at("rename", index))?;
-    drop(commit);
-    drop(repository);
-    strip(&tree.join(".git"))?;
-    open_up(&tree, fetcher.watch)
+        let repository = self.fetcher.fetch(repository, self.wanted.commit)?;
+        let failed = |source| SourceError::Checkout { url: remote.url.clone(), source: Said::from(source) };
+        let commit = self.commit(&repository)?;
+        let mut how = CheckoutBuilder::new();
+        repository.checkout_tree(commit.as_object(), Some(how.force())).map_err(failed)?;
+        watch.check()?;
+        let save = |name: &str, data: &[u8]| {
+            let path = self.draft.join(name);
+            fs::write(&path, data).map_err(io_at("write", path))
+        };
+        save("refs", &packed_refs(refs(&repository, self.heads).map_err(failed)?))?;
+        save("commit", commit.id().to_string().as_bytes())?;
+        let git = tree.join(".git");
+        for name in ["index", "shallow"] {
+            match fs::rename(git.join(name), self.draft.join(name)) {
+                Err(error) if name == "index" => return Err(io_at("rename", git.join(name))(error)),
+                _ => {}
+            }
+        }
+        let mut notes = Vec::new();
+        if self.submodules {
+            let left = submodules::fill(self.fetcher, &commit, &repository, &tree, self.draft)?;
+            if !left.is_empty() {
+                notes.push(format!("submodules more than two deep are not fetched: {}", left.join(", ")));
+            }
+        }
+        drop(commit);
+        drop(repository);
+        strip(&git)?;
+        notes.extend(open_up(&tree, watch)?);
+        let notes = notes.iter().map(|note| note.replace(char::is_control, "?") + "\n");
+        save("notes", notes.collect::<String>().as_bytes())
+    }
+
+    fn commit<'r>(&self, repository: &'r Repository) -> Result<Commit<'r>, SourceError> {
+        let (Named::Branch(asked) | Named::Tag(asked) | Named::Commit(asked)) = &self.wanted.named;
+        let found = match self.wanted.commit {
+            Some(commit) => repository.find_commit(commit),
+            None => repository.find_commit_by_prefix(asked),
+        };
+        found.map_err(|_| resolve::unknown(&self.fetcher.remote.url, asked, self.heads))
+    }
 }
 
 /// Gives the draft the objects and refs of another base, so that those are not fetched again.
@@ -202,23 +229,23 @@ fn share(near: &Generation, tree: &Path, watch: Watch<'_>) -> Result<(), SourceE
     let listing = super::listing::Listing::default();
     let content = Content { listing: &listing, files: &[], unchanged: &none, folders: &scan.folders };
     place::fill(&place, &content)?;
+    let shallow = near.path.join("shallow");
+    if shallow.exists() {
+        fs::copy(&shallow, tree.join(".git/shallow")).map_err(io_at("copy", shallow))?;
+    }
     let refs = near.path.join("refs");
     fs::copy(&refs, tree.join(".git/packed-refs")).map(drop).map_err(io_at("copy", refs))
 }
 
-/// The refs that were fetched, without those that were there before and are no more.
+/// The branches and tags whose objects were fetched, as a clone has them.
 fn refs(repository: &Repository, heads: &[Head]) -> Result<Vec<(Vec<u8>, Oid)>, git2::Error> {
-    let listed: BTreeSet<String> =
-        heads.iter().map(|head| head.name.replacen("refs/heads/", "refs/remotes/origin/", 1)).collect();
-    let mut found = Vec::new();
-    for reference in repository.references()? {
-        let reference = reference?;
-        if !reference.name().is_ok_and(|name| listed.contains(name)) {
-            continue;
-        }
-        found.extend(reference.target().map(|target| (reference.name_bytes().to_owned(), target)));
-    }
-    Ok(found)
+    let objects = repository.odb()?;
+    let ours = |head: &Head| match head.name.strip_prefix("refs/heads/") {
+        Some(branch) => Some(format!("refs/remotes/origin/{branch}")),
+        None => head.name.starts_with("refs/tags/").then(|| head.name.clone()),
+    };
+    let found = heads.iter().filter_map(|head| Some((ours(head)?.into_bytes(), head.object)));
+    Ok(found.filter(|(_, object)| objects.exists(*object)).collect())
 }
 
 /// Leaves nothing of a `.git` but its objects.
@@ -233,8 +260,8 @@ fn strip(git: &Path) -> Result<(), SourceError> {
     Ok(())
 }
 
-/// Gives a checked-out tree the modes of a workspace.
-fn open_up(tree: &Path, watch: Watch<'_>) -> Result<(), SourceError> {
+/// Gives a checked-out tree the modes of a workspace, and says what the user should know of it.
+fn open_up(tree: &Path, watch: Watch<'_>) -> Result<Option<String>, SourceError> {
     let (found, _) = walk::walk(tree, Rules::default(), watch)?;
     let opened = beneath::open_root(tree).map_err(io_at("open", tree))?;
     let none = AtFlags::empty();
@@ -248,13 +275,17 @@ fn open_up(tree: &Path, watch: Watch<'_>) -> Result<(), SourceError> {
         }
     }
     let scan = objects::scan(&[tree.join(".git/objects")], &Stamps::new())?;
-    fresh::object_directories(tree, &scan.folders)
+    fresh::object_directories(tree, &scan.folders)?;
+    lfs::note(tree, &found.listing, watch)
 }
 
 /// What a base knows besides its tree.
 struct Base {
     commit: String,
     refs: Vec<u8>,
+    /// Commits whose parents are not there; none in a base with all history.
+    shallow: Option<Vec<u8>>,
+    notes: String,
     index: Vec<u8>,
     written: i64,
 }
@@ -270,6 +301,9 @@ impl Base {
         Ok(Self {
             commit: String::from_utf8_lossy(&get("commit")?).into_owned(),
             refs: get("refs")?,
+            // These two may be missing.
+            shallow: get("shallow").ok(),
+            notes: get("notes").map(|notes| String::from_utf8_lossy(&notes).into_owned()).unwrap_or_default(),
             index: get("index")?,
             written: about.mtime().saturating_mul(1_000_000_000).saturating_add(about.mtime_nsec()),
         })
@@ -285,6 +319,7 @@ impl Base {
             ("config".into(), fresh_config(None, &remote.url)),
             ("packed-refs".into(), self.refs.clone()),
         ];
+        files.extend(self.shallow.clone().map(|shallow| ("shallow".into(), shallow)));
         if let Named::Branch(branch) = named {
             let path = Path::new("refs/heads").join(branch);
             files.push((path, format!("{}\n", self.commit).into_bytes()));

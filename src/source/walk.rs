@@ -349,8 +349,8 @@ fn nested_scope(opened: &OwnedFd, path: &Path, base: usize) -> Scope {
             .map(|target| path.join(std::ffi::OsStr::from_bytes(target.trim_ascii_end()))),
         _ => Some(path.join(".git")),
     };
-    let data = git_directory.and_then(|directory| std::fs::read(directory.join("index")).ok());
-    let index = data.and_then(|data| Index::parse(&data).ok());
+    let data = git_directory.and_then(|directory| beneath::read_file(&directory.join("index")).ok());
+    let index = data.flatten().and_then(|data| Index::parse(&data).ok());
     Scope::new(index, base, true)
 }
 

@@ -187,7 +187,11 @@ fn repository(place: &TestHome, pipeline: &str) -> String {
 }
 
 fn url(url: &str, reference: Option<&str>) -> Request {
-    Request::pipeline(Source::Url { url: url.to_owned(), reference: reference.map(str::to_owned) })
+    Request::pipeline(Source::Url {
+        url: url.to_owned(),
+        reference: reference.map(str::to_owned),
+        submodules: false,
+    })
 }
 
 #[tokio::test]
