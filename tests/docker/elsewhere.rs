@@ -1,7 +1,9 @@
 //! Engines that do not see our files: the workspace goes up by archive, and all else is the same.
 
+use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
 use std::process::Command;
 
 use rustix::process::Signal;
@@ -260,4 +262,28 @@ fn what_is_wrong_with_ssh_is_said_and_nobody_is_asked() {
     bed.assert_clean();
     let bed = bed.through("ssh://root@127.0.0.1:1");
     let _ran = bed.windlass(&["run"]).code(5).warns("Connection refused");
+}
+
+#[test]
+fn an_engine_of_another_architecture_is_one_clear_error() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("docker.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let _ = client.read(&mut [0; 4096]);
+            let body = r#"{"Version":"20.10.24","ApiVersion":"1.41","Os":"linux","Arch":"riscv64"}"#;
+            let length = body.len();
+            let _ = write!(
+                client,
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            );
+        }
+    });
+    let bed = Bed::with_script("true").through(&format!("unix://{}", path.display()));
+    let _ran = bed
+        .windlass(&["run"])
+        .code(5)
+        .warns("it runs on linux/riscv64, and this windlass runs steps on linux/");
+    bed.assert_clean();
 }

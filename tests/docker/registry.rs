@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -186,4 +187,62 @@ fn a_private_image_is_pulled_with_what_docker_login_left() {
     let _ran = bed.windlass(&["run"]).code(0);
     bed.assert_clean();
     docker(&["rmi", &image]);
+}
+
+/// A project whose image is behind the door, and a program that knows the way in, as `name`.
+fn with_program(image: &str, config: &Value, name: &str, script: &str) -> Bed {
+    let bed = Bed::new(&format!(
+        "stages: [{{ name: test, steps: [{{ name: unit, image: \"{image}\", run: echo }}] }}]\n"
+    ));
+    let directory = bed.home().with_file_name(".docker");
+    fs::create_dir(&directory).unwrap();
+    fs::write(directory.join("config.json"), config.to_string()).unwrap();
+    let program = directory.join(format!("docker-credential-{name}"));
+    fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    bed.with("PATH", format!("{}:{path}", directory.display()))
+}
+
+#[test]
+fn a_program_that_keeps_credentials_is_asked() {
+    let registry = Registry::with_door("kept", true);
+    let image = registry.image("private/tool:1");
+    let host = image.split('/').next().unwrap().to_owned();
+    let script = format!(
+        "read server; test \"$1 $server\" = 'get {host}' || exit 9; echo '{{\"ServerURL\":\"{host}\",\"Username\":\"me\",\"Secret\":\"secret\"}}'"
+    );
+    for config in
+        [json!({ "credsStore": "test" }), json!({ "credHelpers": { &host: "test" }, "credsStore": "other" })]
+    {
+        let bed = with_program(&image, &config, "test", &script);
+        let _ran = bed.windlass(&["run"]).code(0);
+        bed.assert_clean();
+        docker(&["rmi", &image]);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_program_is_said_with_the_refusal() {
+    let registry = Registry::with_door("kept-badly", true);
+    let image = registry.image("private/tool:1");
+    for (script, why) in [
+        ("echo the key ring is locked >&2; exit 1", "docker-credential-test failed: the key ring is locked"),
+        ("echo no json", "docker-credential-test did not answer in JSON"),
+        ("exec sleep 60", "docker-credential-test did not answer in 10 s"),
+    ] {
+        let bed = with_program(&image, &json!({ "credsStore": "test" }), "test", script);
+        let ran = bed.windlass(&["run", "--output", "json"]).code(1);
+        assert_eq!(ran.ends()["unit"], "failed image_refused");
+        assert!(ran.end_of("unit")["message"].as_str().unwrap().contains(why), "{}", ran.stdout);
+        bed.assert_clean();
+    }
+    let bed = with_program(&image, &json!({ "credsStore": "absent" }), "test", "");
+    let ran = bed.windlass(&["run", "--output", "json"]).code(1);
+    assert!(
+        ran.end_of("unit")["message"]
+            .as_str()
+            .unwrap()
+            .contains("docker-credential-absent is not in the PATH")
+    );
 }

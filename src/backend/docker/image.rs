@@ -106,14 +106,21 @@ async fn pull(
     };
     let options = CreateImageOptionsBuilder::new().from_image(&from).tag(parsed.version()).build();
     let mut layers = std::collections::BTreeMap::new();
-    let credentials = credentials::find(&credentials::directory(), parsed);
-    let mut answers = docker.create_image(Some(options), None, credentials);
+    let known = credentials::find(&credentials::directory(), parsed).await;
+    let failed = |error: &bollard::errors::Error| {
+        let mut failed = error::pull(reference, error);
+        if let Some(problem) = &known.problem {
+            failed.message = format!("{}; {problem}", failed.message);
+        }
+        failed
+    };
+    let mut answers = docker.create_image(Some(options), None, known.credentials);
     progress(PullProgress { current: 0, total: 0 });
     while let Some(answer) = answers.next().await {
-        let answer = answer.map_err(|error| error::pull(reference, &error))?;
+        let answer = answer.map_err(|error| failed(&error))?;
         if let Some(message) = answer.error_detail.and_then(|detail| detail.message) {
             let error = bollard::errors::Error::DockerStreamError { error: message };
-            return Err(error::pull(reference, &error));
+            return Err(failed(&error));
         }
         let (Some(layer), Some(detail)) = (answer.id, answer.progress_detail) else { continue };
         // Layers are downloaded and then unpacked, each with its own count; downloads are what takes time.

@@ -7,14 +7,19 @@ use std::fs::{self, OpenOptions};
 use std::os::linux::fs::MetadataExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bollard::Docker;
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, SystemVersion};
 use bollard::query_parameters::CreateContainerOptions;
 use rustix::fs::StatVfsMountFlags;
+use tokio::time::timeout;
 
 use super::error;
 use crate::base::InstanceId;
+
+/// How long an engine may take to look at a path.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What an engine can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,11 +55,13 @@ pub(super) async fn of(
 async fn sees(docker: &Docker, socket: Option<&Path>, state: &Path) -> bool {
     let Ok(marker) = Marker::new(state) else { return false };
     // An engine looks at what is to be mounted before it looks for the image.
-    let refuses =
-        async |path: &Path| match docker.create_container(None::<CreateContainerOptions>, vain(path)).await {
-            Err(error) => error::status(&error) == Some(400),
-            Ok(_) => false,
-        };
+    let refuses = async |path: &Path| {
+        let created = docker.create_container(None::<CreateContainerOptions>, vain(path));
+        match timeout(PATIENCE, created).await {
+            Ok(Err(error)) => error::status(&error) == Some(400),
+            Ok(Ok(_)) | Err(_) => false,
+        }
+    };
     if refuses(&marker.0).await {
         return false;
     }
