@@ -101,6 +101,8 @@ pub struct Privileges {
 pub enum Progress {
     /// It printed something.
     Output(Stream, Bytes),
+    /// Something about it that a person should know now; it goes on.
+    Warned(String),
     /// It ended. Nothing follows.
     Ended(Ended),
 }

@@ -144,6 +144,9 @@ async fn accompany(world: &World, attempt: &Attempt, mut started: Started, mut o
             Some(()) = calls.next(), if !calls.is_empty() => {}
             progress = started.progress.next() => match progress {
                 Some(Progress::Output(stream, bytes)) => recorder.take(stream, &bytes).await,
+                Some(Progress::Warned(message)) => {
+                    world.say(*position, spec.attempt, News::Warned(message)).await;
+                }
                 Some(Progress::Ended(ended)) => break ended,
                 None => break without_end(),
             }

@@ -84,6 +84,8 @@ struct Running {
     ended_by_us: Option<Cause>,
     /// Its wait status and when it ended.
     status: Option<(i32, Instant)>,
+    /// Everything else was killed after its end, so that what its pipes hold is all there will be.
+    swept: bool,
     leaky: bool,
     shared_files: SharedFiles,
 }
@@ -93,6 +95,9 @@ struct Helper {
     output: Output,
     wake: PipeReader,
     running: Option<Running>,
+    /// When a sign of life came other than by standard input.
+    heard: Option<Instant>,
+    /// When we give the runner up, once standard input has ended.
     orphan_at: Option<Instant>,
     finished: Option<Instant>,
     linger: bool,
@@ -110,6 +115,7 @@ impl Helper {
             output: Output::new(STDOUT),
             wake,
             running: None,
+            heard: None,
             orphan_at: None,
             finished: None,
             linger: false,
@@ -127,14 +133,23 @@ impl Helper {
             // A runner that does not listen any more changes nothing: the log keeps what it can.
             let broken = self.output.send().is_err();
             let held_and_alone = self.running.is_none() && self.orphan_at.is_some();
-            let overdue = |at: Instant| at.elapsed() > FLUSH;
             let lingers = self.linger && self.orphan_at.is_none() && !broken;
             match self.finished {
                 Some(_) if lingers => {}
-                Some(at) if self.output.is_empty() || broken || overdue(at) => return Ok(()),
+                Some(at) if self.output.is_empty() || broken || Instant::now() > self.flushed_by(at) => {
+                    return Ok(());
+                }
                 None if held_and_alone => return Ok(()),
                 _ => {}
             }
+        }
+    }
+
+    /// Until when the last bytes may take, after an end at that time.
+    fn flushed_by(&self, finished: Instant) -> Instant {
+        match self.orphan_at.filter(|_| self.output.is_held()) {
+            Some(orphan_at) => orphan_at,
+            None => self.heard.map_or(finished, |heard| heard.max(finished)) + FLUSH,
         }
     }
 
@@ -144,12 +159,12 @@ impl Helper {
         if self.orphan_at.is_none() {
             wanted.push((STDIN, sys::POLLIN));
         }
-        if !self.output.is_empty() {
+        if !self.output.is_empty() && !self.output.is_held() {
             wanted.push((STDOUT, sys::POLLOUT));
         }
-        let mut until: Option<Instant> = self.finished.filter(|_| !self.linger).map(|at| at + FLUSH);
+        let mut until = self.finished.filter(|_| !self.linger).map(|at| self.flushed_by(at));
         if let Some(running) = self.running.as_ref().filter(|_| self.finished.is_none()) {
-            if self.output.has_room() {
+            if running.swept || self.output.has_room() {
                 let pipes = running.stdout.iter().chain(&running.stderr);
                 wanted.extend(pipes.map(|pipe| (pipe.as_raw_fd(), sys::POLLIN)));
             }
@@ -171,7 +186,7 @@ impl Helper {
         while self.orphan_at.is_none() {
             match sys::read_some(STDIN, &mut buffer) {
                 None => break,
-                Some([]) => self.orphan_at = Some(Instant::now() + ORPHAN),
+                Some([]) => self.alone(),
                 Some(bytes) => self.frames.push(bytes),
             }
         }
@@ -192,13 +207,32 @@ impl Helper {
             self.stop(Cause::Stopped);
             self.linger = false;
         }
+        let listens = sys::runner_listens();
+        if sys::runner_lives() || listens {
+            let now = Instant::now();
+            self.heard = Some(now);
+            self.orphan_at = self.orphan_at.map(|_| now + ORPHAN);
+            self.output.release();
+        }
+        if listens {
+            self.output.resume();
+        }
+    }
+
+    /// Standard input has ended: the runner is gone, or its connection is.
+    fn alone(&mut self) {
+        let heard = self.heard.filter(|heard| heard.elapsed() < ORPHAN);
+        self.orphan_at = Some(heard.unwrap_or_else(Instant::now) + ORPHAN);
+        if heard.is_none() {
+            self.output.hold();
+        }
     }
 
     fn go(&mut self, go: &Go) {
         if self.running.is_some() || self.finished.is_some() {
             return;
         }
-        self.output.set_limit(go.log_limit);
+        self.output.begin(go.log_limit, go.token);
         self.linger = go.linger;
         let (oom_kills_before, shared_files) = (cgroup::oom_kills(), SharedFiles::remember());
         match Program::start(go) {
@@ -220,6 +254,7 @@ impl Helper {
                     kill_at: None,
                     ended_by_us: None,
                     status: None,
+                    swept: false,
                     leaky: false,
                     shared_files,
                 });
@@ -272,7 +307,7 @@ impl Helper {
         let mut buffer = [0; 64 << 10];
         let frames: [fn(Vec<u8>) -> Report; 2] = [Report::Stdout, Report::Stderr];
         for (pipe, frame) in [&mut running.stdout, &mut running.stderr].into_iter().zip(frames) {
-            while let Some(open) = pipe.as_ref().filter(|_| self.output.has_room()) {
+            while let Some(open) = pipe.as_ref().filter(|_| running.swept || self.output.has_room()) {
                 match sys::read_some(open.as_raw_fd(), &mut buffer) {
                     None => break,
                     Some([]) => *pipe = None,
@@ -289,11 +324,17 @@ impl Helper {
     fn keep_deadlines(&mut self) {
         let now = Instant::now();
         let orphaned = self.orphan_at.is_some_and(|at| now >= at);
+        if orphaned {
+            // Nobody is waited for any more: what there is goes where it can.
+            self.output.release();
+        }
         let Some(running) = &mut self.running else { return };
         if let Some((_, ended)) = running.status {
-            if now >= ended + LEAK && !running.leaky && (running.stdout.is_some() || running.stderr.is_some()) {
-                running.leaky = true;
-                sys::send(-1, sys::SIGKILL);
+            let open = running.stdout.is_some() || running.stderr.is_some();
+            if now >= ended + LEAK && !running.swept && open {
+                // Nobody may be there: the runner can be so slow that we have not read all yet.
+                running.leaky = sys::send(-1, sys::SIGKILL);
+                running.swept = true;
             }
         } else if running.kill_at.is_some_and(|at| now >= at) {
             sys::send(-1, sys::SIGKILL);

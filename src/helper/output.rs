@@ -1,20 +1,36 @@
-//! The way out: frames the program's output, counts it, digests it, and stops at the log limit.
+//! The way out: frames the program's output, counts it, digests it, stops at the log limit, and keeps
+//! what was sent last for a runner that did not get it.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
 
-use crate::protocol::{EndRecord, Report};
+use crate::protocol::{EndRecord, Report, Token};
 use crate::sha256::Sha256;
 use crate::sys;
 
 /// Above this much waiting output the program's pipes are left alone, so that the program waits too.
 const HIGH_WATER: usize = 256 << 10;
+/// How much of what was sent is kept. An engine that is killed takes with it at most the megabyte that it
+/// holds in memory for each reader, and what its buffers and ours have in them.
+const KEPT: usize = 3 << 19;
+/// The bytes of a frame before its payload.
+const HEADER: usize = 5;
 
 /// Everything on its way to the runner.
 pub struct Output {
     to: RawFd,
-    queue: Vec<u8>,
+    /// Whole frames: those that were sent and are kept, then those that wait.
+    queue: VecDeque<u8>,
+    /// Bytes of the queue that were sent.
     sent: usize,
+    /// How much output there was before the queue's first frame.
+    offset: u64,
+    /// What goes out before the queue does.
+    before: VecDeque<u8>,
+    /// Nothing is sent while nobody listens.
+    held: bool,
+    token: Token,
     limit: u64,
     kept: u64,
     over: bool,
@@ -29,8 +45,12 @@ impl Output {
     pub fn new(to: RawFd) -> Self {
         Self {
             to,
-            queue: Vec::new(),
+            queue: VecDeque::new(),
             sent: 0,
+            offset: 0,
+            before: VecDeque::new(),
+            held: false,
+            token: Token::default(),
             limit: u64::MAX,
             kept: 0,
             over: false,
@@ -42,17 +62,66 @@ impl Output {
         }
     }
 
-    pub fn set_limit(&mut self, limit: u64) {
+    pub fn begin(&mut self, limit: u64, token: Token) {
         self.limit = limit;
+        self.token = token;
+    }
+
+    /// Sends nothing more until somebody listens again.
+    pub fn hold(&mut self) {
+        self.held = true;
+    }
+
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
+    pub fn release(&mut self) {
+        self.held = false;
+    }
+
+    /// Sends again all that is still there, behind the rest of the frame that is being sent.
+    pub fn resume(&mut self) {
+        let mut end = 0;
+        while end < self.sent {
+            end += self.frame_at(end).0;
+        }
+        self.before.extend(self.queue.range(self.sent..end));
+        self.before.extend(Report::Resumed(self.token, self.offset).encode());
+        self.sent = 0;
+        self.held = false;
     }
 
     /// Whether more may be read from the program.
     pub fn has_room(&self) -> bool {
-        self.queue.len() - self.sent < HIGH_WATER
+        self.waiting() < HIGH_WATER
     }
 
     pub fn is_empty(&self) -> bool {
-        self.queue.len() == self.sent
+        self.waiting() == 0
+    }
+
+    fn waiting(&self) -> usize {
+        self.before.len() + self.queue.len() - self.sent
+    }
+
+    /// The length of the frame that begins there, and how much output is in it.
+    fn frame_at(&self, position: usize) -> (usize, u64) {
+        // The line feed behind the last one is no frame.
+        let header: Vec<u8> = self.queue.iter().skip(position).take(HEADER).copied().collect();
+        let [kind, length @ ..] = header.as_slice() else { return (1, 0) };
+        let Ok(length) = length.try_into().map(u32::from_le_bytes) else { return (1, 0) };
+        (HEADER + length as usize, if kind <= &2 { u64::from(length) } else { 0 })
+    }
+
+    /// Forgets the oldest frames that were sent.
+    fn trim(&mut self) {
+        while self.sent > KEPT {
+            let (length, output) = self.frame_at(0);
+            self.queue.drain(..length.min(self.sent));
+            self.sent -= length.min(self.sent);
+            self.offset += output;
+        }
     }
 
     /// Takes in what the program printed.
@@ -63,7 +132,7 @@ impl Output {
         if !kept.is_empty() {
             self.kept += kept.len() as u64;
             self.digest.update(kept);
-            self.queue.extend_from_slice(&frame(kept.to_vec()).encode());
+            self.queue.extend(frame(kept.to_vec()).encode());
         }
         if let Some(last) = dropped.last() {
             self.dropped += dropped.len() as u64;
@@ -91,21 +160,31 @@ impl Output {
         record.log_sha256 = std::mem::replace(&mut self.digest, Sha256::new()).finish();
         record.dropped_bytes = self.dropped;
         record.dropped_lines = self.dropped_lines + u64::from(self.dropped_partial);
-        self.queue.extend_from_slice(&Report::Ended(Box::new(record)).encode());
-        self.queue.push(b'\n');
+        self.queue.extend(Report::Ended(Box::new(record)).encode());
+        self.queue.push_back(b'\n');
     }
 
     /// Sends as much as goes without waiting.
     pub fn send(&mut self) -> io::Result<()> {
-        while !self.is_empty() {
-            let count = sys::write_some(self.to, &self.queue[self.sent..])?;
-            if count == 0 {
-                return Ok(());
+        while !self.held && !self.is_empty() {
+            if self.before.is_empty() {
+                let (front, back) = self.queue.as_slices();
+                let rest = front.get(self.sent..).filter(|rest| !rest.is_empty());
+                let rest = rest.unwrap_or_else(|| &back[self.sent - front.len()..]);
+                let count = sys::write_some(self.to, rest)?;
+                if count == 0 {
+                    return Ok(());
+                }
+                self.sent += count;
+                self.trim();
+            } else {
+                let count = sys::write_some(self.to, self.before.as_slices().0)?;
+                if count == 0 {
+                    return Ok(());
+                }
+                self.before.drain(..count);
             }
-            self.sent += count;
         }
-        self.queue.clear();
-        self.sent = 0;
         Ok(())
     }
 }

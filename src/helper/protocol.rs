@@ -1,4 +1,4 @@
-//! What the runner and the helper say to each other, version 1.
+//! What the runner and the helper say to each other, version 2.
 //!
 //! The runner writes [`Command`]s to the helper's standard input, the helper writes [`Report`]s to
 //! its standard output; the end of standard input means that the runner is gone. A frame is one
@@ -6,16 +6,26 @@
 //! ends with a line feed, because container logs that are kept by line add one to a last line
 //! without it.
 //!
+//! Once standard input has ended, signals from outside the container are what is left: USR1 says that the
+//! runner lives, USR2 that it lives and listens again, TERM is [`Command::Stop`]. From the end of standard
+//! input to the first USR2 the helper sends nothing. It then says [`Report::Resumed`] and again
+//! all that it still has, which is more than an engine ever holds in memory. Whoever listens finds that
+//! report among whatever comes before it by the token that only the two know.
+//!
 //! This file is compiled twice, into the library and into the helper, and uses nothing but `std`.
 
 use std::fmt;
 
 /// The version that both sides must speak; first in every [`Go`].
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// Longer frames are malformed.
 const MAX_FRAME: usize = 64 << 20;
 const HEADER: usize = 5;
+const RESUMED: u8 = 4;
+
+/// What only the runner and the helper of one container know.
+pub type Token = [u8; 16];
 
 /// What the helper is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +64,8 @@ pub struct Go {
     /// Stay after the program's end, alone, until the runner closes the stream: other containers use
     /// the network namespace.
     pub linger: bool,
+    /// By which [`Report::Resumed`] is known.
+    pub token: Token,
 }
 
 /// What the helper says.
@@ -65,6 +77,8 @@ pub enum Report {
     Stderr(Vec<u8>),
     /// It ended; nothing follows.
     Ended(Box<EndRecord>),
+    /// What follows begins at this offset, in bytes of output; some of it may have been said before.
+    Resumed(Token, u64),
 }
 
 /// How the program ended and what it used.
@@ -149,6 +163,7 @@ impl Command {
             out.u64(go.grace_ms);
             out.u64(go.log_limit);
             out.u64(u64::from(go.linger));
+            out.0.extend_from_slice(&go.token);
         }
         out.finish()
     }
@@ -172,6 +187,7 @@ impl Command {
                     grace_ms: input.u64()?,
                     log_limit: input.u64()?,
                     linger: input.u64()? != 0,
+                    token: input.token()?,
                 }))
             }
             2 => Command::Stop,
@@ -189,9 +205,14 @@ impl Report {
             Report::Stdout(_) => 1,
             Report::Stderr(_) => 2,
             Report::Ended(_) => 3,
+            Report::Resumed(..) => RESUMED,
         });
         match self {
             Report::Stdout(bytes) | Report::Stderr(bytes) => out.0.extend_from_slice(bytes),
+            Report::Resumed(token, offset) => {
+                out.0.extend_from_slice(token);
+                out.u64(*offset);
+            }
             Report::Ended(end) => {
                 let (cause, number) = match end.cause {
                     Cause::CouldNotStart => (0, 0),
@@ -220,10 +241,14 @@ impl Report {
         match kind {
             1 => return Ok(Report::Stdout(payload.to_vec())),
             2 => return Ok(Report::Stderr(payload.to_vec())),
-            3 => {}
+            3 | RESUMED => {}
             _ => return Err(Malformed("unknown report")),
         }
         let mut input = Decoder(payload);
+        if kind == RESUMED {
+            let resumed = Report::Resumed(input.token()?, input.u64()?);
+            return input.end(resumed);
+        }
         let cause = input.u64()?;
         let number = input.number()?.cast_signed();
         let end = EndRecord {
@@ -270,6 +295,17 @@ impl Frames {
     /// The next report, when all of it is there.
     pub fn report(&mut self) -> Result<Option<Report>, Malformed> {
         self.next(Report::decode)
+    }
+
+    /// Forgets everything before the next [`Report::Resumed`] with this token; whether it is there.
+    pub fn skip_to_resumed(&mut self, token: &Token) -> bool {
+        let whole = Report::Resumed(*token, 0).encode();
+        let Some((start, _)) = whole.split_at_checked(HEADER + token.len()) else { return false };
+        let found = self.buffer.windows(start.len()).position(|window| window == start);
+        // The last bytes may be its beginning.
+        let keep_from = found.unwrap_or(self.buffer.len().saturating_sub(start.len() - 1));
+        self.buffer.drain(..keep_from);
+        found.is_some()
     }
 
     fn next<T>(&mut self, decode: fn(u8, &[u8]) -> Result<T, Malformed>) -> Result<Option<T>, Malformed> {
@@ -341,6 +377,12 @@ impl<'a> Decoder<'a> {
         let (bytes, rest) = self.0.split_at_checked(length).ok_or(Malformed("too short"))?;
         self.0 = rest;
         Ok(bytes)
+    }
+
+    fn token(&mut self) -> Result<Token, Malformed> {
+        let (token, rest) = self.0.split_first_chunk().ok_or(Malformed("too short"))?;
+        self.0 = rest;
+        Ok(*token)
     }
 
     fn text(&mut self) -> Result<String, Malformed> {

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub const SIGHUP: c_int = 1;
 pub const SIGINT: c_int = 2;
 pub const SIGKILL: c_int = 9;
+const SIGUSR1: c_int = 10;
+const SIGUSR2: c_int = 12;
 pub const SIGTERM: c_int = 15;
 const SIGCHLD: c_int = 17;
 
@@ -18,6 +20,7 @@ pub const POLLOUT: c_short = 4;
 const F_SETFL: c_int = 4;
 const O_NONBLOCK: c_int = 0o4000;
 const SA_NOCLDSTOP: c_ulong = 1;
+const SA_SIGINFO: c_ulong = 4;
 const SA_RESTART: c_ulong = 0x1000_0000;
 const WNOHANG: c_int = 1;
 const RUSAGE_CHILDREN: c_int = -1;
@@ -31,10 +34,21 @@ pub struct PollFd {
 
 #[repr(C)]
 struct SigAction {
-    handler: extern "C" fn(c_int),
+    handler: extern "C" fn(c_int, *const SigInfo, *const c_void),
     mask: [c_ulong; 16],
     flags: c_int,
     restorer: Option<extern "C" fn()>,
+}
+
+/// The beginning of `siginfo_t`, as `kill` fills it in.
+#[repr(C)]
+struct SigInfo {
+    signal: c_int,
+    error: c_int,
+    code: c_int,
+    #[cfg(target_pointer_width = "64")]
+    padding: c_int,
+    pid: c_int,
 }
 
 #[repr(C)]
@@ -64,27 +78,42 @@ unsafe extern "C" {
 
 /// The writing end of the pipe that wakes [`wait_for`] up when a signal comes.
 static WAKE: AtomicI32 = AtomicI32::new(-1);
-/// Somebody sent TERM, INT or HUP to us.
+/// Somebody outside sent TERM, INT or HUP to us.
 static TERMINATED: AtomicBool = AtomicBool::new(false);
+/// Somebody outside sent USR1.
+static LIVES: AtomicBool = AtomicBool::new(false);
+/// Somebody outside sent USR2.
+static LISTENS: AtomicBool = AtomicBool::new(false);
 
-extern "C" fn on_signal(signal: c_int) {
-    if signal != SIGCHLD {
-        TERMINATED.store(true, Ordering::Relaxed);
+extern "C" fn on_signal(signal: c_int, info: *const SigInfo, _context: *const c_void) {
+    // SAFETY: with SA_SIGINFO the kernel passes a valid `siginfo_t`.
+    let (code, sender) = unsafe { ((*info).code, (*info).pid) };
+    // Who is outside our process namespace has no number in it, and nobody inside can pretend that: what
+    // does not come from `kill` has another code.
+    let from_outside = code == 0 && sender == 0;
+    let noted = match signal {
+        SIGUSR1 => Some(&LIVES),
+        SIGUSR2 => Some(&LISTENS),
+        SIGTERM | SIGINT | SIGHUP => Some(&TERMINATED),
+        _ => None,
+    };
+    if let Some(noted) = noted.filter(|_| from_outside) {
+        noted.store(true, Ordering::Relaxed);
     }
     // SAFETY: `write` may be called in a signal handler, and the byte lives as long as the call.
     unsafe { write(WAKE.load(Ordering::Relaxed), [0u8].as_ptr().cast(), 1) };
 }
 
-/// Routes CHLD, TERM, INT and HUP into the pipe whose writing end this is.
+/// Routes CHLD, and what the runner may say by signals, into the pipe whose writing end this is.
 pub fn catch_signals(wake: OwnedFd) -> io::Result<()> {
     use std::os::fd::IntoRawFd;
     set_nonblocking(wake.as_raw_fd())?;
     WAKE.store(wake.into_raw_fd(), Ordering::Relaxed);
-    for signal in [SIGCHLD, SIGTERM, SIGINT, SIGHUP] {
+    for signal in [SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2] {
         let action = SigAction {
             handler: on_signal,
             mask: [0; 16],
-            flags: (SA_NOCLDSTOP | SA_RESTART) as c_int,
+            flags: (SA_NOCLDSTOP | SA_SIGINFO | SA_RESTART) as c_int,
             restorer: None,
         };
         // SAFETY: the layout is glibc's `struct sigaction` on Linux, and the old action is not asked for.
@@ -96,6 +125,16 @@ pub fn catch_signals(wake: OwnedFd) -> io::Result<()> {
 /// Whether TERM, INT or HUP came since the last call.
 pub fn was_terminated() -> bool {
     TERMINATED.swap(false, Ordering::Relaxed)
+}
+
+/// Whether USR1 came since the last call.
+pub fn runner_lives() -> bool {
+    LIVES.swap(false, Ordering::Relaxed)
+}
+
+/// Whether USR2 came since the last call.
+pub fn runner_listens() -> bool {
+    LISTENS.swap(false, Ordering::Relaxed)
 }
 
 pub fn set_nonblocking(fd: RawFd) -> io::Result<()> {
@@ -140,10 +179,10 @@ pub fn wait_for(wanted: &[(RawFd, c_short)], timeout: Option<Duration>) {
     unsafe { poll(fds.as_mut_ptr(), fds.len() as c_ulong, millis) };
 }
 
-/// Sends a signal; a process that is gone already is no error.
-pub fn send(pid: i32, signal: c_int) {
+/// Sends a signal; whether there was anybody to get it.
+pub fn send(pid: i32, signal: c_int) -> bool {
     // SAFETY: affects other processes only; we are PID 1 of a namespace, so `-1` is all of it but us.
-    unsafe { kill(pid, signal) };
+    unsafe { kill(pid, signal) == 0 }
 }
 
 /// A child that ended, with its raw wait status.

@@ -26,6 +26,7 @@ fn go() -> Go {
         grace_ms: 10_000,
         log_limit: u64::MAX,
         linger: true,
+        token: [8; 16],
     }
 }
 
@@ -71,7 +72,8 @@ fn reports_survive_any_cut() {
         Cause::Orphaned,
         Cause::Exited(255),
     ];
-    let mut sent = vec![Report::Stdout(b"out\n".to_vec()), Report::Stderr(Vec::new())];
+    let mut sent =
+        vec![Report::Stdout(b"out\n".to_vec()), Report::Stderr(Vec::new()), Report::Resumed([9; 16], 10)];
     sent.extend(causes.map(|cause| Report::Ended(Box::new(EndRecord { cause, ..end() }))));
     let stream: Vec<u8> = sent.iter().flat_map(Report::encode).collect();
     for size in 1..stream.len() {

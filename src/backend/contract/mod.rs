@@ -152,6 +152,7 @@ async fn listen(started: &mut Started) -> Heard {
     let ended = loop {
         match started.progress.next().await.expect("the end comes before the end of the stream") {
             Progress::Output(stream, bytes) => add(stream, &bytes),
+            Progress::Warned(_) => {}
             Progress::Ended(ended) => break ended,
         }
     };

@@ -1,4 +1,5 @@
-//! One started container: its stream of reports, its end, and what is done when either is missing.
+//! One started container: what it is told, when the engine is asked to end it, and how its end is to be
+//! understood.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -6,23 +7,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bollard::Docker;
-use bollard::container::LogOutput;
-use bollard::errors::Error;
-use bollard::query_parameters::{KillContainerOptionsBuilder, LogsOptionsBuilder};
-use bytes::Bytes;
+use bollard::models::ContainerState;
 use futures_util::future::BoxFuture;
-use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::error;
+use super::link::{self, Last, Sign};
 use crate::backend::{Control, Ended, How, Progress};
-use crate::base::awake::timeout;
 use crate::base::{Reason, hex};
-use crate::event::{Stream as Side, Usage};
-use crate::helper::protocol::{Cause, Command, EndRecord, Frames, Report};
+use crate::event::Usage;
+use crate::helper::protocol::{Cause, Command, EndRecord};
 use crate::plan::Resources;
 
 /// How long reports may still arrive once the engine says that the container has ended, and the other
@@ -31,7 +26,6 @@ pub(super) const DRAIN: Duration = Duration::from_secs(1);
 /// How long the helper gets to do what it was told before the engine is asked to do it.
 const SLACK: Duration = Duration::from_secs(3);
 
-pub(super) type AttachOutput = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
 pub(super) type AttachInput = Pin<Box<dyn AsyncWrite + Send>>;
 
 /// The handle that the engine room gets.
@@ -48,6 +42,7 @@ pub(super) struct Shared {
     went: Notify,
     stopped: Notify,
     killed: Notify,
+    pub(super) common: Arc<link::Common>,
 }
 
 impl Handle {
@@ -76,8 +71,9 @@ impl Control for Handle {
 
     fn stop(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            self.tell(&Command::Stop.encode()).await;
+            self.shared.common.stopped.store(true, Ordering::Relaxed);
             self.shared.stopped.notify_one();
+            self.tell(&Command::Stop.encode()).await;
         })
     }
 
@@ -120,35 +116,22 @@ enum Forced {
 impl Supervisor {
     /// Passes everything on and returns once the container's end is known and told; whether the
     /// helper itself told it.
-    ///
-    /// `exit` ends when the container has; it was asked for before the start.
-    pub(super) async fn run(mut self, mut attach: AttachOutput, exit: &mut JoinSet<()>) -> bool {
+    pub(super) async fn run(mut self, mut signs: mpsc::Receiver<Sign>) -> bool {
         let (mut session, mut joined) = (self.session.take(), self.joined.take());
-        let mut frames = Frames::default();
-        let mut passed = 0u64;
         let mut forced = None;
-        let mut exited = false;
         let mut deadline: Option<(Instant, Forced)> = None;
-        let record = loop {
+        let last = loop {
             let due = deadline.map_or_else(Instant::now, |(at, _)| at);
             tokio::select! {
                 biased;
-                chunk = attach.next() => match chunk {
-                    Some(Ok(LogOutput::StdOut { message })) => {
-                        frames.push(&message);
-                        if let Some(record) = self.pass_on(&mut frames, &mut passed, 0).await {
-                            break Some(record);
-                        }
-                    }
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => break None,
+                sign = signs.recv() => match sign {
+                    Some(Sign::Output(side, bytes)) => self.pass_on(Progress::Output(side, bytes)).await,
+                    Some(Sign::Warned(message)) => self.pass_on(Progress::Warned(message)).await,
+                    Some(Sign::Ended(last)) => break Some(last),
+                    None => break None,
                 },
-                Some(_) = exit.join_next(), if !exited => {
-                    exited = true;
-                    deadline = Some((Instant::now() + DRAIN, Forced::Stopped));
-                }
                 () = sleep_until(due), if deadline.is_some() => {
-                    if exited || forced.is_some() {
+                    if forced.is_some() {
                         break None;
                     }
                     forced = deadline.map(|(_, why)| why);
@@ -178,6 +161,10 @@ impl Supervisor {
                     deadline = Instant::now().checked_add(limit).map(|at| (at, Forced::TimedOut));
                 }
                 () = self.shared.stopped.notified() => {
+                    if self.shared.common.detached.load(Ordering::Relaxed) {
+                        // The link says it again when it is made again.
+                        let _ = link::signal(&self.docker, &self.name, "TERM").await;
+                    }
                     let at = Instant::now() + self.grace + SLACK;
                     deadline = deadline.filter(|(due, _)| *due < at).or(Some((at, Forced::Stopped)));
                 }
@@ -186,62 +173,31 @@ impl Supervisor {
                 }
             }
         };
-        let record = match record {
-            Some(record) => Some(record),
-            None => self.back_fill(&mut passed).await,
+        let told = matches!(last, Some(Last::Record(_)));
+        let ended = match (last, forced) {
+            (Some(Last::Record(record)), _) => self.recorded(*record),
+            (_, Some(Forced::TimedOut)) => plain(How::TimedOut, None),
+            (None, None) | (_, Some(Forced::Stopped)) => plain(How::Stopped, None),
+            (Some(Last::State(state, away)), None) => self.without_record(*state, away),
+            (Some(Last::Gone), None) => lost(Reason::Deleted, "the container was removed by somebody else"),
+            (Some(Last::Lost(why)), None) => {
+                // Should it still run, it must not do so beside another attempt.
+                self.kill().await;
+                lost(Reason::DaemonLost, &why)
+            }
         };
-        let told = record.is_some();
-        let ended = match (record, forced) {
-            (Some(record), _) => self.recorded(*record),
-            (None, Some(Forced::TimedOut)) => plain(How::TimedOut, None),
-            (None, Some(Forced::Stopped)) => plain(How::Stopped, None),
-            (None, None) => self.without_record().await,
-        };
-        // The receiver may be gone by now, and then nobody wants to know.
-        let _ = self.to.send(Progress::Ended(ended)).await;
+        self.pass_on(Progress::Ended(ended)).await;
         told
     }
 
-    /// Passes on what is whole, except for the first `skip` bytes of output.
-    async fn pass_on(&self, frames: &mut Frames, passed: &mut u64, skip: u64) -> Option<Box<EndRecord>> {
-        let mut position = 0u64;
-        loop {
-            let (side, mut bytes) = match frames.report() {
-                Ok(Some(Report::Stdout(bytes))) => (Side::Stdout, Bytes::from(bytes)),
-                Ok(Some(Report::Stderr(bytes))) => (Side::Stderr, Bytes::from(bytes)),
-                Ok(Some(Report::Ended(record))) => return Some(record),
-                Ok(None) | Err(_) => return None,
-            };
-            let seen = skip.saturating_sub(position).min(bytes.len() as u64);
-            position += bytes.len() as u64;
-            let fresh = bytes.split_off(usize::try_from(seen).unwrap_or(usize::MAX));
-            *passed += fresh.len() as u64;
-            if !fresh.is_empty() {
-                // A receiver that is gone is noticed in the main loop.
-                let _ = self.to.send(Progress::Output(side, fresh)).await;
-            }
-        }
+    /// A receiver that is gone is noticed in the main loop, and after that nobody wants to know.
+    async fn pass_on(&self, progress: Progress) {
+        let _ = self.to.send(progress).await;
     }
 
-    /// Takes from the engine's own copy of the log what our stream did not bring.
-    async fn back_fill(&self, passed: &mut u64) -> Option<Box<EndRecord>> {
-        let options = LogsOptionsBuilder::new().follow(false).stdout(true).stderr(false).build();
-        let mut log = self.docker.logs(&self.name, Some(options));
-        let mut frames = Frames::default();
-        // Frames are only taken once all is there: a log is as large as its limit at most.
-        while let Ok(Some(Ok(chunk))) = timeout(SLACK, log.next()).await {
-            if let LogOutput::StdOut { message } = chunk {
-                frames.push(&message);
-            }
-        }
-        let skip = *passed;
-        self.pass_on(&mut frames, passed, skip).await
-    }
-
+    /// It may have ended by itself; what matters is seen when its end is looked for.
     async fn kill(&self) {
-        let options = KillContainerOptionsBuilder::new().signal("KILL").build();
-        // It may have ended by itself; what matters is seen when its end is looked for.
-        let _ = timeout(SLACK, self.docker.kill_container(&self.name, Some(options))).await;
+        let _ = link::signal(&self.docker, &self.name, "KILL").await;
     }
 
     fn recorded(&self, record: EndRecord) -> Ended {
@@ -271,16 +227,8 @@ impl Supervisor {
         Ended { how, message, usage: Some(usage(&record)) }
     }
 
-    /// The helper did not get to say how it ended; the engine may know.
-    async fn without_record(&self) -> Ended {
-        let state = match timeout(SLACK, self.docker.inspect_container(&self.name, None)).await {
-            Ok(Ok(container)) => container.state.unwrap_or_default(),
-            Ok(Err(error)) if error::is_not_found(&error) => {
-                return lost(Reason::Deleted, "the container was removed by somebody else");
-            }
-            Ok(Err(error)) => return lost(Reason::DaemonLost, &error::words(&error)),
-            Err(_) => return lost(Reason::DaemonLost, "the engine does not answer"),
-        };
+    /// The helper did not get to say how it ended; the engine does. `away`: it was not there for a while.
+    fn without_record(&self, state: ContainerState, away: bool) -> Ended {
         if state.oom_killed == Some(true) {
             let limit = self.resources.memory.map_or("none".to_owned(), |memory| memory.to_string());
             return plain(
@@ -288,8 +236,15 @@ impl Supervisor {
                 Some(format!("the kernel ended the container: memory limit {limit}")),
             );
         }
-        if state.running == Some(true) {
-            return lost(Reason::DaemonLost, "the connection to the container was cut");
+        if away {
+            return lost(Reason::DaemonLost, "the engine went away, and the container with it");
+        }
+        // The helper's own: nobody told it what to run, or nobody took its word.
+        if state.exit_code == Some(0) {
+            return lost(
+                Reason::DaemonLost,
+                "the connection to the container was cut before its end was known",
+            );
         }
         match state.error.filter(|error| !error.is_empty()) {
             Some(error) => plain(How::CouldNotStart, Some(error)),

@@ -185,6 +185,7 @@ pub(super) fn go(common: &Common, spec: &ContainerSpec, image: &ImageFacts, ling
         grace_ms: millis(spec.grace),
         log_limit: spec.log_limit,
         linger,
+        ..Go::default()
     }
 }
 

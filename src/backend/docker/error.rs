@@ -19,11 +19,28 @@ pub(super) fn is_not_found(error: &Error) -> bool {
     status(error) == Some(404)
 }
 
+/// Whether the same call may succeed a little later: there was no answer, or one that says that the
+/// engine cannot answer now.
+pub(super) fn may_pass(error: &Error) -> bool {
+    match status(error) {
+        None | Some(429 | 502..=504) => true,
+        // What the runtime refused it will refuse again.
+        Some(500) => !is_of_runtime(error),
+        Some(_) => false,
+    }
+}
+
+/// Whether the engine did its part, and starting the container failed.
+fn is_of_runtime(error: &Error) -> bool {
+    words(error).contains("OCI runtime")
+}
+
 /// The engine's own words, without bollard's around them.
 pub(super) fn words(error: &Error) -> String {
     match error {
         Error::DockerResponseServerError { message, .. } => message.trim().to_owned(),
         Error::DockerStreamError { error } => error.trim().to_owned(),
+        Error::RequestTimeoutError => "the engine did not answer in time".to_owned(),
         other => Failure::within(other).map_or_else(|| with_causes(other), ToString::to_string),
     }
 }
@@ -66,9 +83,9 @@ pub(super) fn pull(reference: &str, error: &Error) -> StartError {
 /// Why a container could not be created or started.
 pub(super) fn start(error: &Error) -> StartError {
     let reason = match status(error) {
-        None => Reason::DaemonLost,
+        _ if may_pass(error) => Reason::DaemonLost,
         Some(404) if words(error).to_lowercase().contains("no such image") => Reason::ImageNotFound,
-        Some(_) => Reason::CouldNotStart,
+        _ => Reason::CouldNotStart,
     };
     StartError { reason, message: words(error) }
 }
@@ -107,6 +124,10 @@ mod tests {
             },
             Reason::ImageWrongPlatform,
         );
+        assert_eq!(start(&answer(503, "busy")).reason, Reason::DaemonLost);
+        assert_eq!(start(&answer(500, "OCI runtime create failed: x")).reason, Reason::CouldNotStart);
+        assert_eq!(start(&answer(404, "No such image: x:latest")).reason, Reason::ImageNotFound);
+        assert_eq!(start(&answer(400, "invalid")).reason, Reason::CouldNotStart);
         check(Error::IOError { err: std::io::ErrorKind::ConnectionReset.into() }, Reason::DaemonLost);
     }
 }

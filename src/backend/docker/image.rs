@@ -1,14 +1,24 @@
 //! Images: looked up, and pulled when they are missing, each once a run.
 
+use std::time::Duration;
+
 use bollard::Docker;
 use bollard::models::ImageInspect;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::StreamExt;
+use tokio::time::{Instant, sleep, timeout};
 
-use super::{credentials, error};
+use super::{call, credentials, error};
 use crate::backend::{PullProgress, StartError};
-use crate::base::Reason;
+use crate::base::{Outcome, Reason};
 use crate::image::Reference;
+
+/// How long a pull may go on without a word. The engine says something with every piece of a layer.
+const SILENCE: Duration = Duration::from_mins(1);
+/// A pull that has taken longer is not tried again.
+const AGAIN_UNTIL: Duration = Duration::from_secs(30);
+/// The pauses between tries to pull, before chance shortens them.
+const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
 
 /// What a step takes over from its image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +53,7 @@ pub(super) async fn ensure(
     reference: &str,
     progress: &(dyn Fn(PullProgress) + Send + Sync),
 ) -> Result<ImageFacts, StartError> {
-    match docker.inspect_image(reference).await {
+    match call::repeat(|| docker.inspect_image(reference)).await {
         Ok(image) => return usable(reference, image),
         Err(error) if error::is_not_found(&error) => {}
         Err(error) => return Err(error::start(&error)),
@@ -51,7 +61,8 @@ pub(super) async fn ensure(
     let parsed = Reference::parse(reference)
         .map_err(|message| StartError { reason: Reason::ImageNotFound, message })?;
     pull(docker, reference, &parsed, progress).await?;
-    let image = docker.inspect_image(reference).await.map_err(|error| error::pull(reference, &error))?;
+    let image = call::repeat(|| docker.inspect_image(reference)).await;
+    let image = image.map_err(|error| error::pull(reference, &error))?;
     usable(reference, image)
 }
 
@@ -91,7 +102,28 @@ fn is_emulated(architecture: &str) -> bool {
     std::path::Path::new("/proc/sys/fs/binfmt_misc").join(format!("qemu-{emulator}")).exists()
 }
 
+/// Pulls; what the engine or the registry cannot do now is tried again.
 async fn pull(
+    docker: &Docker,
+    reference: &str,
+    parsed: &Reference,
+    progress: &(dyn Fn(PullProgress) + Send + Sync),
+) -> Result<(), StartError> {
+    let began = Instant::now();
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        match (try_to_pull(docker, reference, parsed, progress).await, pauses.next()) {
+            (Err(error), Some(pause))
+                if error.reason.outcome() == Outcome::Lost && began.elapsed() < AGAIN_UNTIL =>
+            {
+                sleep(call::shortened(pause)).await;
+            }
+            (pulled, _) => return pulled,
+        }
+    }
+}
+
+async fn try_to_pull(
     docker: &Docker,
     reference: &str,
     parsed: &Reference,
@@ -116,7 +148,11 @@ async fn pull(
     };
     let mut answers = docker.create_image(Some(options), None, known.credentials);
     progress(PullProgress { current: 0, total: 0 });
-    while let Some(answer) = answers.next().await {
+    let silent = || StartError {
+        reason: Reason::ImagePullFailed,
+        message: format!("cannot pull `{reference}`: nothing was heard of it for {} s", SILENCE.as_secs()),
+    };
+    while let Some(answer) = timeout(SILENCE, answers.next()).await.map_err(|_| silent())? {
         let answer = answer.map_err(|error| failed(&error))?;
         if let Some(message) = answer.error_detail.and_then(|detail| detail.message) {
             let error = bollard::errors::Error::DockerStreamError { error: message };

@@ -5,6 +5,7 @@
 //! that does not see its files is sent both.
 
 mod archive;
+mod call;
 mod container;
 mod convert;
 mod credentials;
@@ -12,9 +13,11 @@ mod dial;
 mod endpoint;
 mod error;
 mod image;
+mod link;
 mod reach;
 mod removal;
 mod session;
+mod start;
 mod upload;
 
 use std::fmt::Write as _;
@@ -100,7 +103,7 @@ async fn answer(endpoint: &Endpoint) -> Result<(bollard::Docker, SystemVersion),
     let said = |error: bollard::errors::Error| error::words(&error);
     let api = endpoint.open()?;
     let call = async {
-        let version = api.version().await.map_err(said)?;
+        let version = call::repeat(|| api.version()).await.map_err(said)?;
         Ok::<_, String>((api.negotiate_version().await.map_err(said)?, version))
     };
     let (api, version) = match timeout(endpoint.patience(), call).await {
@@ -204,7 +207,7 @@ impl Docker {
         let guard = Arc::clone(&self.creating).read_owned().await;
         let api = self.api.clone();
         let created = tokio::spawn(async move {
-            let created = api.create_volume(request).await;
+            let created = call::repeat(|| api.create_volume(request.clone())).await;
             drop(guard);
             created
         });
@@ -218,9 +221,10 @@ impl Docker {
         let ours = format!("{INSTANCE_LABEL}={}", self.instance);
         let filters = std::collections::HashMap::from([("label".to_owned(), vec![ours])]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        let containers = self.api.list_containers(Some(options)).await?;
+        let containers = call::repeat(|| self.api.list_containers(Some(options.clone()))).await?;
         let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
-        let volumes = self.api.list_volumes(Some(options)).await?.volumes.unwrap_or_default();
+        let volumes = call::repeat(|| self.api.list_volumes(Some(options.clone()))).await?;
+        let volumes = volumes.volumes.unwrap_or_default();
         let containers = containers.into_iter().filter_map(|container| {
             let run = container.labels?.remove(RUN_LABEL)?;
             let name = container.names?.first()?.trim_start_matches('/').to_owned();

@@ -9,8 +9,9 @@ use bollard::query_parameters::{
     CreateContainerOptionsBuilder, ListImagesOptions, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
 };
 use futures_util::StreamExt;
+use tokio::time::{Instant, sleep, timeout};
 
-use super::{Docker, convert, error, upload};
+use super::{Docker, call, convert, error, upload};
 use crate::base::RunId;
 use crate::helper;
 use crate::ledger::{Object, ObjectKind};
@@ -18,9 +19,36 @@ use crate::ledger::{Object, ObjectKind};
 /// Where the directory above the one to remove is mounted.
 const PARENT: &str = "/windlass-parent";
 
+/// How long one try may take.
+const TRY: Duration = Duration::from_secs(9);
+/// How long the engine is asked again to remove what is still in use.
+const BUSY: Duration = Duration::from_secs(10);
+/// The longest pause between two requests.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// Removes an object of the engine; one that is gone already is a success.
+///
+/// What is in use, or being removed by an earlier call whose answer was lost, is asked for again, to a bound.
 pub(super) async fn remove(docker: &bollard::Docker, object: &Object) -> Result<(), Error> {
-    let result = match object.kind {
+    let began = Instant::now();
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let asked = timeout(TRY, ask(docker, object)).await;
+        let error = match asked.unwrap_or(Err(Error::RequestTimeoutError)) {
+            Err(error) if !error::is_not_found(&error) => error,
+            _ => return Ok(()),
+        };
+        let may_pass = error::may_pass(&error) || error::status(&error) == Some(409);
+        if !may_pass || began.elapsed() >= BUSY {
+            return Err(error);
+        }
+        sleep(call::shortened(pause)).await;
+        pause = (pause * 2).min(PAUSE);
+    }
+}
+
+async fn ask(docker: &bollard::Docker, object: &Object) -> Result<(), Error> {
+    match object.kind {
         ObjectKind::Container => {
             // With the volumes that its image declares.
             let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
@@ -29,25 +57,7 @@ pub(super) async fn remove(docker: &bollard::Docker, object: &Object) -> Result<
         ObjectKind::Volume => docker.remove_volume(&object.name, None::<RemoveVolumeOptions>).await,
         ObjectKind::Network => docker.remove_network(&object.name).await,
         ObjectKind::Directory => Ok(()),
-    };
-    match result {
-        Err(error) if error::is_not_found(&error) => Ok(()),
-        // Somebody, most likely an earlier call of ours, is removing it right now.
-        Err(error) if error::status(&error) == Some(409) && object.kind == ObjectKind::Container => {
-            wait_until_gone(docker, &object.name).await.then_some(()).ok_or(error)
-        }
-        other => other,
     }
-}
-
-async fn wait_until_gone(docker: &bollard::Docker, container: &str) -> bool {
-    for _ in 0..50 {
-        match docker.inspect_container(container, None).await {
-            Err(error) if error::is_not_found(&error) => return true,
-            _ => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
-    }
-    false
 }
 
 /// Removes a directory of this machine as root, for a user who may not remove what a step's root made:
@@ -60,7 +70,7 @@ pub(super) async fn directory(docker: &Docker, path: &Path) -> Result<(), String
     if !docker.reach.files {
         return Err("the engine does not see this machine's files".to_owned());
     }
-    let images = docker.api.list_images(None::<ListImagesOptions>).await.map_err(said)?;
+    let images = call::repeat(|| docker.api.list_images(None::<ListImagesOptions>)).await.map_err(said)?;
     let image = images.into_iter().next().ok_or("there is no image to run the helper in")?.id;
     let bind = |source: &Path, target: &str, read_only| Mount {
         target: Some(target.to_owned()),
@@ -95,12 +105,12 @@ pub(super) async fn directory(docker: &Docker, path: &Path) -> Result<(), String
     };
     let object = Object { kind: ObjectKind::Container, name: format!("windlass-{run}-remove") };
     let options = CreateContainerOptionsBuilder::new().name(&object.name).build();
-    docker.api.create_container(Some(options), body).await.map_err(said)?;
+    call::once(docker.api.create_container(Some(options), body)).await.map_err(said)?;
     let ran = async {
         if !docker.reach.helper {
             upload::helper(&docker.api, &object.name).await?;
         }
-        docker.api.start_container(&object.name, None).await.map_err(said)?;
+        call::repeat(|| docker.api.start_container(&object.name, None)).await.map_err(said)?;
         let mut wait = docker.api.wait_container(&object.name, None);
         match wait.next().await {
             Some(Err(error)) => Err(said(error)),

@@ -6,24 +6,24 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::models::ContainerCreateBody;
-use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, WaitContainerOptionsBuilder,
-};
 use futures_util::StreamExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::{OnceCell, OwnedMutexGuard, mpsc, oneshot};
 use tokio::task::JoinSet;
+use ulid::Ulid;
 
-use super::container::{Anchor, AttachInput, DRAIN, Handle, Shared, Supervisor, Tether, cut};
+use super::container::{Anchor, DRAIN, Handle, Shared, Supervisor, Tether, cut};
 use super::convert::{self, Common, Join};
+use super::error;
 use super::image::{self, ImageFacts};
+use super::link::Link;
 use super::removal::remove;
+use super::start::{self, Attached};
 use super::upload::{self, Parcel};
-use super::{container, error};
 use crate::backend::{ContainerSpec, Progress, PullProgress, Session, StartError, Started};
 use crate::base::Reason;
 use crate::base::awake::timeout;
-use crate::helper::protocol::Command;
+use crate::helper::protocol::{Command, Go};
 use crate::ledger::{Object, ObjectKind, RunLedger};
 
 /// How long removing everything may take.
@@ -102,6 +102,15 @@ impl DockerSession {
         cell.get_or_try_init(ensure).await.cloned()
     }
 
+    /// Looks an image up again the next time, unless somebody has done so meanwhile.
+    fn forget(&self, reference: &str, facts: &Arc<ImageFacts>) {
+        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_that = |cell: &Arc<Looked>| cell.get().is_some_and(|found| Arc::ptr_eq(found, facts));
+        if images.get(reference).is_some_and(is_that) {
+            images.remove(reference);
+        }
+    }
+
     /// Waits until a container of this name, if there was one, is gone.
     async fn name(&self, name: &str) -> OwnedMutexGuard<()> {
         let lock = {
@@ -130,7 +139,8 @@ impl DockerSession {
             let _taken = taken;
             let filled = async {
                 inner.intend(&object).await?;
-                inner.create(&object.name, body).await?;
+                let made = start::create(&inner.docker, &inner.common, &object.name, &body).await;
+                made.map_err(|failed| failed.error)?;
                 let sent = async {
                     for parcel in parcels.iter() {
                         upload::fill(&inner.docker, &object.name, parcel, inner.common.podman).await?;
@@ -165,9 +175,19 @@ impl DockerSession {
         let join = holder.as_ref().map_or(Join::Own(spec.network), |(name, _)| Join::Container(name));
         let body = convert::container(&inner.common, &spec, join);
         let lingers = lane.is_some() && holder.is_none();
-        let go = Command::Go(Box::new(convert::go(&inner.common, &spec, &facts, lingers))).encode();
+        let token = Ulid::generate().to_bytes();
+        let go = Go { token, ..convert::go(&inner.common, &spec, &facts, lingers) };
+        let go = Command::Go(Box::new(go)).encode();
 
-        let attached = inner.start_to_the_end(object.clone(), body).await?;
+        let attached = match inner.start_to_the_end(object.clone(), body.clone()).await {
+            // It was there a moment ago, and somebody removed it.
+            Err(error) if error.reason == Reason::ImageNotFound => {
+                self.forget(&spec.image, &facts);
+                self.facts(&spec.image, &|_| {}).await?;
+                inner.start_to_the_end(object.clone(), body).await
+            }
+            attached => attached,
+        }?;
         let shared = Arc::new(Shared::default());
         let handle = Arc::new(Handle::new(attached.input, go, Arc::clone(&shared)));
         let lane = lane.filter(|_| lingers);
@@ -175,6 +195,10 @@ impl DockerSession {
             lane.hold(&name, Arc::clone(&handle));
         }
         let (to, from) = mpsc::channel::<Progress>(BACKLOG);
+        let (sign, signs) = mpsc::channel(1);
+        let common = Arc::clone(&shared.common);
+        let exit = attached.exit.clone();
+        let link = Link::new(inner.docker.clone(), name.clone(), token, common, exit.clone(), sign);
         let supervisor = Supervisor {
             docker: inner.docker.clone(),
             name,
@@ -190,20 +214,25 @@ impl DockerSession {
         let mut session = supervisor.session.clone();
         inner.spawn(async move {
             let _taken = taken;
-            let mut exit = attached.exit;
-            let told = supervisor.run(attached.output, &mut exit).await;
-            match lane {
-                Some(lane) if !told => lane.release(&object.name),
-                // It goes on as the lane's namespace.
-                Some(_) => tokio::select! {
-                    _ = exit.join_next() => {}
-                    () = cut(&mut session) => {}
-                },
-                None => {}
+            let _waiter = attached.waiter;
+            // Ends with the task that it is in.
+            let mut reading = JoinSet::new();
+            reading.spawn(link.run(attached.output));
+            let told = supervisor.run(signs).await;
+            let mut exit = Some(exit);
+            if let Some(lane) = lane {
+                if told {
+                    // It goes on as the lane's namespace.
+                    tokio::select! {
+                        () = cut(&mut exit) => {}
+                        () = cut(&mut session) => {}
+                    }
+                }
+                lane.release(&object.name);
             }
             if told {
                 // It ends by itself, which costs the engine less than ending it.
-                let _ = timeout(DRAIN, exit.join_next()).await;
+                let _ = timeout(DRAIN, cut(&mut exit)).await;
             }
             // A container that cannot be removed now stays in the ledger, and `close` tries again.
             let _ = background.remove(&object).await;
@@ -239,14 +268,6 @@ fn given_up() -> StartError {
     StartError { reason: Reason::RunnerLost, message: "the start was given up".to_owned() }
 }
 
-/// A container that runs, and our ends of its streams.
-struct Attached {
-    output: container::AttachOutput,
-    input: AttachInput,
-    /// Its task ends when the container has.
-    exit: JoinSet<()>,
-}
-
 impl Inner {
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.background.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
@@ -270,38 +291,19 @@ impl Inner {
         told.await.unwrap_or_else(|_| Err(given_up()))
     }
 
-    /// Creates, attaches to and starts a container, in this order, so that not a byte is missed.
     async fn start_held(&self, object: &Object, body: ContainerCreateBody) -> Result<Attached, StartError> {
         self.intend(object).await?;
-        match self.try_start(&object.name, body).await {
-            Ok(attached) => Ok(attached),
-            Err(error) => {
-                // What cannot be removed now stays in the ledger, and `close` tries again.
-                let _ = self.remove(object).await;
-                Err(error)
-            }
+        let failed = match start::attached(&self.docker, &self.common, &object.name, &body).await {
+            Ok(attached) => return Ok(attached),
+            Err(failed) => failed,
+        };
+        if failed.is_ours {
+            // What cannot be removed now stays in the ledger, and `close` tries again.
+            let _ = self.remove(object).await;
+        } else {
+            let _ = self.ledger.gone(std::slice::from_ref(object));
         }
-    }
-
-    async fn try_start(&self, name: &str, body: ContainerCreateBody) -> Result<Attached, StartError> {
-        let said = |error: bollard::errors::Error| error::start(&error);
-        self.create(name, body).await?;
-        let options =
-            AttachContainerOptionsBuilder::new().stdin(true).stdout(true).stderr(true).stream(true).build();
-        let attached = self.docker.attach_container(name, Some(options)).await.map_err(said)?;
-        let options = WaitContainerOptionsBuilder::new().condition("next-exit").build();
-        let mut wait = self.docker.wait_container(name, Some(options)).boxed();
-        let mut exit = JoinSet::new();
-        // An exit code other than 0 is an error in bollard; whatever the answer, the container has ended.
-        exit.spawn(async move { drop(wait.next().await) });
-        self.docker.start_container(name, None).await.map_err(said)?;
-        Ok(Attached { output: attached.output, input: attached.input, exit })
-    }
-
-    async fn create(&self, name: &str, body: ContainerCreateBody) -> Result<(), StartError> {
-        let options = CreateContainerOptionsBuilder::new().name(name).build();
-        let created = self.docker.create_container(Some(options), body).await;
-        created.map(drop).map_err(|error| error::start(&error))
+        Err(failed.error)
     }
 
     async fn intend(&self, object: &Object) -> Result<(), StartError> {
@@ -346,14 +348,15 @@ impl Session for DockerSession {
             let removed = async {
                 while background.join_next().await.is_some() {}
                 let mut left = Vec::new();
-                // In the order of removal: what is left of the containers, then volumes.
-                for object in inner.ledger.open_objects() {
-                    if object.kind == ObjectKind::Directory {
-                        continue;
-                    }
-                    if let Err(error) = inner.remove(&object).await {
-                        left.push(format!("{}: {}", object.name, error::words(&error)));
-                    }
+                // In the order of removal: what is left of the containers, then what stands under them.
+                for kind in [ObjectKind::Container, ObjectKind::Network, ObjectKind::Volume] {
+                    let objects =
+                        inner.ledger.open_objects().into_iter().filter(|object| object.kind == kind);
+                    let removals = objects.map(|object| async move {
+                        let removed = inner.remove(&object).await;
+                        removed.err().map(|error| format!("{}: {}", object.name, error::words(&error)))
+                    });
+                    left.extend(join_all(removals).await.into_iter().flatten());
                 }
                 left
             };

@@ -1,0 +1,121 @@
+//! From a description to a container that runs, with our ends of its streams; whatever is lost on the way,
+//! there is one container or none.
+
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::errors::Error;
+use bollard::models::ContainerCreateBody;
+use bollard::query_parameters::{
+    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder,
+    WaitContainerOptionsBuilder,
+};
+use futures_util::StreamExt;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::container::{Anchor, AttachInput, Tether};
+use super::convert::{self, Common};
+use super::link::AttachOutput;
+use super::{call, error};
+use crate::backend::StartError;
+use crate::base::Reason;
+
+/// How often it is begun anew when attaching failed: the streams of that container may be closed.
+const TRIES: u32 = 3;
+/// The pause before the engine is asked again to wait for an end.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A container that runs, and our ends of its streams.
+pub(super) struct Attached {
+    pub(super) output: AttachOutput,
+    pub(super) input: AttachInput,
+    /// Cut when the container has ended.
+    pub(super) exit: Tether,
+    /// Whoever waits for that.
+    pub(super) waiter: JoinSet<()>,
+}
+
+/// A container that could not be started.
+pub(super) struct Failed {
+    pub(super) error: StartError,
+    /// Whether a container of that name may be ours, so that it is to be removed.
+    pub(super) is_ours: bool,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self { error: error::start(&error), is_ours: true }
+    }
+}
+
+/// Creates, attaches to and starts a container, in this order, so that not a byte is missed.
+pub(super) async fn attached(
+    docker: &Docker,
+    common: &Common,
+    name: &str,
+    body: &ContainerCreateBody,
+) -> Result<Attached, Failed> {
+    let options =
+        AttachContainerOptionsBuilder::new().stdin(true).stdout(true).stderr(true).stream(true).build();
+    let mut tries = 0;
+    let attached = loop {
+        create(docker, common, name, body).await?;
+        match call::once(docker.attach_container(name, Some(options.clone()))).await {
+            Ok(attached) => break attached,
+            Err(error) if error::may_pass(&error) && tries + 1 < TRIES => {
+                tries += 1;
+                let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+                match call::repeat(|| docker.remove_container(name, Some(options.clone()))).await {
+                    Err(error) if !error::is_not_found(&error) => return Err(error.into()),
+                    _ => sleep(call::shortened(PAUSE)).await,
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let (anchor, exit) = tokio::sync::watch::channel(());
+    let mut waiter = JoinSet::new();
+    waiter.spawn(until_ended(docker.clone(), name.to_owned(), anchor));
+    // One that was started by a call whose answer was lost is no error.
+    call::repeat(|| docker.start_container(name, None)).await?;
+    Ok(Attached { output: attached.output, input: attached.input, exit, waiter })
+}
+
+/// Creates the container, or takes over the one that a call made whose answer was lost.
+pub(super) async fn create(
+    docker: &Docker,
+    common: &Common,
+    name: &str,
+    body: &ContainerCreateBody,
+) -> Result<(), Failed> {
+    let options = CreateContainerOptionsBuilder::new().name(name).build();
+    let created = call::repeat(|| docker.create_container(Some(options.clone()), body.clone())).await;
+    match created {
+        Err(error) if error::status(&error) == Some(409) => {
+            let found = call::repeat(|| docker.inspect_container(name, None)).await?;
+            let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+            let ours = convert::labels(&common.instance, &common.run);
+            if ours.iter().all(|(key, value)| labels.get(key) == Some(value)) {
+                return Ok(());
+            }
+            let message = format!("`{name}` is the name of a container that is not ours");
+            Err(Failed { error: StartError { reason: Reason::CouldNotStart, message }, is_ours: false })
+        }
+        created => created.map(drop).map_err(Failed::from),
+    }
+}
+
+/// Holds the anchor until the engine says that the container has ended. An engine that cannot say is asked
+/// again.
+async fn until_ended(docker: Docker, name: String, _anchor: Anchor) {
+    let options = WaitContainerOptionsBuilder::new().condition("next-exit").build();
+    loop {
+        match docker.wait_container(&name, Some(options.clone())).next().await {
+            // An exit code other than 0 is an error in bollard.
+            Some(Ok(_) | Err(Error::DockerContainerWaitError { .. })) => return,
+            Some(Err(error)) if error::is_not_found(&error) => return,
+            Some(Err(_)) | None => sleep(call::shortened(PAUSE)).await,
+        }
+    }
+}
