@@ -5,9 +5,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use bollard::errors::Error;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::Instant;
 
 use super::error;
+use crate::base::awake::{sleep, timeout};
 
 /// How long one try may take: a busy engine needs seconds to create a container.
 const TRY: Duration = Duration::from_secs(15);

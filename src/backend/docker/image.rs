@@ -6,10 +6,11 @@ use bollard::Docker;
 use bollard::models::ImageInspect;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::StreamExt;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::Instant;
 
 use super::{call, credentials, error};
 use crate::backend::{PullProgress, StartError};
+use crate::base::awake::{sleep, timeout};
 use crate::base::{Outcome, Reason};
 use crate::image::Reference;
 

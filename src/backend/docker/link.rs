@@ -17,10 +17,11 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::Instant;
 
 use super::container::{DRAIN, Tether, cut};
 use super::{call, error};
+use crate::base::awake::{sleep, timeout};
 use crate::event::Stream as Side;
 use crate::helper::protocol::{EndRecord, Frames, Report, Token};
 

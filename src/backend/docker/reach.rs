@@ -13,10 +13,10 @@ use bollard::Docker;
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, SystemVersion};
 use bollard::query_parameters::CreateContainerOptions;
 use rustix::fs::StatVfsMountFlags;
-use tokio::time::timeout;
 
 use super::error;
 use crate::base::InstanceId;
+use crate::base::awake::timeout;
 
 /// How long an engine may take to look at a path.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -9,10 +9,11 @@ use bollard::query_parameters::{
     CreateContainerOptionsBuilder, ListImagesOptions, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
 };
 use futures_util::StreamExt;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::Instant;
 
 use super::{Docker, call, convert, error, upload};
 use crate::base::RunId;
+use crate::base::awake::{sleep, timeout};
 use crate::helper;
 use crate::ledger::{Object, ObjectKind};
 

@@ -12,7 +12,6 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 
 use super::container::{Anchor, AttachInput, Tether};
 use super::convert::{self, Common};
@@ -20,6 +19,7 @@ use super::link::AttachOutput;
 use super::{call, error};
 use crate::backend::StartError;
 use crate::base::Reason;
+use crate::base::awake::sleep;
 
 /// How often it is begun anew when attaching failed: the streams of that container may be closed.
 const TRIES: u32 = 3;
