@@ -5,6 +5,7 @@ mod failures;
 mod lookahead;
 mod order;
 mod output;
+mod sizes;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
