@@ -92,11 +92,11 @@ fn a_full_place_of_the_helpers_own_changes_nothing() {
     assert!(bed.log("bad").ends_with(b"as full as it gets\n"));
 }
 
-/// A small disk in the place of a directory, for as long as this lives.
-struct SmallDisk(PathBuf);
+/// A disk of this size, in memory, in the place of a directory, for as long as this lives.
+pub struct Disk(PathBuf);
 
-impl SmallDisk {
-    fn new(place: &Path, size: &str) -> Self {
+impl Disk {
+    pub fn new(place: &Path, size: &str) -> Self {
         fs::create_dir_all(place).unwrap();
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={size},mode=0700"), "tmpfs"]).arg(place);
@@ -111,7 +111,7 @@ impl SmallDisk {
     }
 }
 
-impl Drop for SmallDisk {
+impl Drop for Disk {
     fn drop(&mut self) {
         let unmounted = Command::new("umount").arg(&self.0).status();
         assert!(unmounted.is_ok_and(|status| status.success()) || std::thread::panicking());
@@ -130,7 +130,7 @@ fn a_full_workspace_fails_the_step_that_fills_it_with_a_hint_and_others_run_on()
          - {{ name: later, after: always, steps: [{{ name: other, image: {IMAGE}, run: 'rm all; exit 5' }}] }}\n"
     ));
     let _nothing = bed.windlass(&["clean"]).code(0);
-    let trees = SmallDisk::new(&bed.home().join("trees"), "32m");
+    let trees = Disk::new(&bed.home().join("trees"), "32m");
     let ran = bed.windlass(&["run", "--jobs", "2", "--output", "json"]).code(1);
     let ends = ran.ends();
     assert_eq!((&*ends["bad"], &*ends["good"]), ("failed exit_code", "passed -"), "{}", ran.stdout);
@@ -157,7 +157,7 @@ fn a_disk_that_is_full_while_capturing_is_one_clear_error() {
         } else if !place.is_empty() {
             let _nothing = bed.windlass(&["clean"]).code(0);
         }
-        let disk = SmallDisk::new(&bed.home().join(place), "16m");
+        let disk = Disk::new(&bed.home().join(place), "16m");
         let ran =
             bed.windlass(&["run"]).code(7).warns("No space left on device").warns("help: free some space");
         assert_eq!(ran.stderr.matches("error:").count(), 1, "{place:?}: {}", ran.stderr);

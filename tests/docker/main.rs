@@ -19,5 +19,7 @@ mod proxy;
 mod registry;
 mod runs;
 mod signals;
+mod sizes;
 mod suspend;
 mod terminal;
+mod tty;

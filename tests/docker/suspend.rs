@@ -9,9 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::bed::{Bed, IMAGE, docker_host, full};
-use crate::terminal::{CTRL_C, Terminal};
-
-const CTRL_Z: &str = "\x1a";
+use crate::tty::{CTRL_C, CTRL_Z, Terminal};
 
 /// A shell with job control, which shows what it does.
 fn shell(bed: &Bed) -> Terminal {

@@ -2,113 +2,18 @@
 //! closed, streams that nobody reads (rows F4–F6).
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::Signal;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
 use crate::bed::{Bed, IMAGE};
 use crate::proxy::{Moment, Proxy};
-
-pub const CTRL_C: &str = "\x03";
-
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// A terminal with a program in front, which leads the terminal's session.
-pub struct Terminal {
-    master: File,
-    child: Child,
-    said: Vec<u8>,
-}
-
-impl Terminal {
-    /// Starts the program; what it is told to do with its streams does not count.
-    pub fn start(command: &Command) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-        let flags = OFlags::NOCTTY.bits().cast_signed();
-        let slave = OpenOptions::new().read(true).write(true).custom_flags(flags).open(name).unwrap();
-        fcntl_setfl(&master, OFlags::RDWR | OFlags::NONBLOCK).unwrap();
-        let mut session = Command::new("setsid");
-        session.arg("--ctty").arg(command.get_program()).args(command.get_args()).env_clear();
-        session.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        session.env("NO_COLOR", "1").current_dir(command.get_current_dir().unwrap());
-        let end = || Stdio::from(slave.try_clone().unwrap());
-        let child = session.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
-        Self { master: master.into(), child, said: Vec::new() }
-    }
-
-    /// Presses keys.
-    pub fn press(&mut self, keys: &str) {
-        self.master.write_all(keys.as_bytes()).unwrap();
-    }
-
-    /// Everything on the screen so far.
-    pub fn said(&mut self) -> String {
-        let mut piece = [0; 4096];
-        loop {
-            match self.master.read(&mut piece) {
-                Ok(length @ 1..) => self.said.extend_from_slice(&piece[..length]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Nothing now, or the last one to write is gone.
-                _ => return String::from_utf8_lossy(&self.said).into_owned(),
-            }
-        }
-    }
-
-    /// Waits until this is on the screen so many times.
-    #[track_caller]
-    pub fn wait_for_times(&mut self, text: &str, times: usize) {
-        let start = Instant::now();
-        while self.said().matches(text).count() < times {
-            let ended = self.child.try_wait().unwrap();
-            assert!(
-                ended.is_none() && start.elapsed() < PATIENCE,
-                "no {text:?} in {:?}:\n{}",
-                ended,
-                self.said()
-            );
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
-
-    /// Waits until this is on the screen.
-    #[track_caller]
-    pub fn wait_for(&mut self, text: &str) {
-        self.wait_for_times(text, 1);
-    }
-
-    /// The end of the program, and everything it said.
-    #[track_caller]
-    pub fn finish(&mut self) -> (ExitStatus, String) {
-        let start = Instant::now();
-        loop {
-            // Somebody has to read, or it could not write its last lines.
-            let said = self.said();
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return (status, self.said());
-            }
-            assert!(start.elapsed() < PATIENCE, "it goes on:\n{said}");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
-
-    /// Pulls the plug.
-    pub fn close(self) -> Child {
-        self.child
-    }
-}
+use crate::tty::{CTRL_C, PATIENCE, Terminal};
 
 /// A moment of a run in which it stays until the test lets it go on.
 struct Phase {
@@ -233,6 +138,29 @@ fn ctrl_c_three_times_leaves_and_says_how_to_clean_in_every_phase() {
         assert!(said.contains("windlass clean"), "{name}:\n{said}");
         phase.assert_clean(&said);
     }
+}
+
+#[test]
+fn ctrl_c_during_the_capture_waits_for_nobody() {
+    let bed = Bed::with_script("true");
+    let _ran = bed.windlass(&["run"]).code(0);
+    // As long as a base is being made, every other capture of that source waits.
+    let captures = std::fs::read_dir(bed.home().join("captures")).unwrap();
+    let lock = File::open(captures.map(|entry| entry.unwrap().path()).next().unwrap().join("lock")).unwrap();
+    lock.lock().unwrap();
+    let mut terminal = Terminal::start(&bed.command(&["run"]));
+    let start = Instant::now();
+    while std::fs::read_dir(bed.home().join("trees")).unwrap().next().is_none() {
+        assert!(start.elapsed() < PATIENCE, "no capture begins");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    terminal.press(CTRL_C);
+    let (status, said) = terminal.finish();
+    assert_eq!(status.signal(), Some(Signal::INT.as_raw()), "{said}");
+    assert!(said.contains("windlass clean"), "{said}");
+    lock.unlock().unwrap();
+    let _ran = bed.windlass(&["clean"]).code(0);
+    bed.assert_clean();
 }
 
 #[test]

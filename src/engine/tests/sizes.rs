@@ -66,7 +66,9 @@ async fn ten_thousand_steps_with_needs_run_in_their_order() {
         let mut ended = std::collections::BTreeSet::new();
         for call in ran.fake.calls() {
             match call {
-                Call::Began(step, _) => assert!(needs[&step].iter().all(|need| ended.contains(need)), "{step}"),
+                Call::Began(step, _) => {
+                    assert!(needs[&step].iter().all(|need| ended.contains(need)), "{step}");
+                }
                 Call::Ended(step, ..) => _ = ended.insert(step),
                 _ => {}
             }
