@@ -189,6 +189,12 @@ pub enum SourceError {
         /// What was said.
         source: Said,
     },
+    /// It answered as a git server, and in a way that is not known here.
+    #[error("the answer of `{url}` cannot be read: is it a shallow repository?")]
+    Unread {
+        /// The URL, without credentials.
+        url: String,
+    },
     /// It was reached, and something else went wrong.
     #[error("cannot fetch from `{url}`")]
     Fetch {
@@ -251,6 +257,7 @@ impl SourceError {
             Self::Unverified { help, .. } => help.clone(),
             Self::Redirected { .. } => "if you trust where it leads, name that URL instead".into(),
             Self::Stuck { path, .. } => format!("it may be damaged: git -C '{}' fsck", path.display()),
+            Self::Unread { .. } => "clone it with git, and run on that directory".into(),
             Self::Silent { .. } => "try again later; is it a git server at all?".into(),
             Self::Unreachable { .. } => "check the host's name and the network".into(),
             Self::NoRepository { .. } => {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use git2::{AutotagOption, Config, Direction, FetchOptions, Odb, Oid, Reference, RemoteRedirect, Repository};
 
+use super::beneath;
 use super::error::{SourceError, io_at};
 use super::patience::{self, Pulse, Waited};
 use super::remote::Remote;
@@ -127,6 +128,15 @@ fn configuration(place: &Path) -> Result<PathBuf, SourceError> {
         std::fs::rename(&draft, &path).map_err(io_at("rename", &draft))?;
     }
     Ok(path)
+}
+
+/// The commits of a repository of this machine whose parents it does not have; libgit2 does not fetch
+/// that list from there.
+pub(super) fn shallow(remote: &Remote) -> Option<Vec<u8>> {
+    let git = Repository::open(remote.directory()?).ok()?.path().to_owned();
+    let list = beneath::read_file(&git.join("shallow")).ok()??;
+    let commits = |line: &[u8]| line.len() == 40 && line.iter().all(u8::is_ascii_hexdigit);
+    list.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).all(commits).then_some(list)
 }
 
 /// Makes an empty repository with nothing but our own configuration, to be fetched into.

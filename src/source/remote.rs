@@ -3,6 +3,8 @@
 //!
 //! Pure: it never connects.
 
+use std::path::{Path, PathBuf};
+
 use super::error::SourceError;
 
 /// A URL that can be fetched from.
@@ -74,6 +76,11 @@ impl Remote {
         Self::parse(other).is_ok_and(|other| {
             (&other.scheme, &other.host, other.port()) == (&self.scheme, &self.host, self.port())
         })
+    }
+
+    /// The directory that a file URL names.
+    pub(super) fn directory(&self) -> Option<PathBuf> {
+        (self.scheme == "file").then(|| Some(Path::new("/").join(decode(&self.path)?))).flatten()
     }
 
     /// The port that is connected to.

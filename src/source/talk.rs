@@ -122,6 +122,8 @@ impl Talk {
             (_, ErrorClass::Http) if says(&["404", "410"]) => {
                 SourceError::NoRepository { url, source: source.into() }
             }
+            // The list of a shallow repository's last commits comes before libgit2 expects it.
+            (_, ErrorClass::Net) if says(&["invalid packet line"]) => SourceError::Unread { url },
             _ if says(&["redirect"]) => SourceError::Redirected { url, source: source.into() },
             (_, ErrorClass::Ssl) if says(&["certificate"]) => self.unverified(&text),
             // What libgit2 makes of a certificate that names no address at all.

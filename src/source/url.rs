@@ -176,6 +176,10 @@ impl Filling<'_> {
             share(near, &tree, watch)?;
         }
         let repository = self.fetcher.fetch(repository, self.wanted.commit)?;
+        if let Some(list) = fetch::shallow(remote) {
+            let path = tree.join(".git/shallow");
+            fs::write(&path, list).map_err(io_at("write", path))?;
+        }
         let failed = |source| SourceError::Checkout { url: remote.url.clone(), source: Said::from(source) };
         let commit = self.commit(&repository)?;
         let mut how = CheckoutBuilder::new();

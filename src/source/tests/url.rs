@@ -193,3 +193,21 @@ fn a_fetch_can_be_cancelled() {
     assert!(matches!(error, SourceError::Cancelled { .. }), "{error:?}");
     assert_eq!(ledger.open_objects(), []);
 }
+
+#[test]
+fn a_shallow_repository_is_captured_with_the_history_it_has() {
+    let fixture = Fixture::remote();
+    let shallow = fixture.place.path().join("shallow");
+    git_in(fixture.place.path(), &["clone", "-q", "--depth", "1", &fixture.url(), "shallow"]);
+    let (run, ledger) = fixture.begin();
+    let url = format!("file://{}", shallow.display());
+    let by_url = capture_url(&fixture.home(), FromUrl::new(&url), &run, &ledger, &|| true).expect("captured");
+    let by_path = fixture.try_capture(&shallow).expect("captured");
+    for captured in [by_url, by_path] {
+        let seen = fixture.seen(&captured);
+        assert_eq!(seen.git(&["log", "--format=%s", "HEAD"]), "second\n");
+        assert_eq!(seen.git(&["rev-parse", "--is-shallow-repository"]), "true\n");
+        seen.git(&["fsck", "--strict"]);
+        assert_eq!(seen.git(&["status", "--porcelain"]), "");
+    }
+}

@@ -53,7 +53,7 @@ const SPECIMENS: &[Specimen] = &[
         );
     }),
     ("alternates in a circle", Captured, |pen| {
-        pen.write(".git/objects/info/alternates", "../objects\n../../.git/objects\n")
+        pen.write(".git/objects/info/alternates", "../objects\n../../.git/objects\n");
     }),
     ("alternates that are a link", Refused("cannot read"), |pen| {
         pen.link(".git/objects/info/alternates", pen.secret());
@@ -119,7 +119,7 @@ const SPECIMENS: &[Specimen] = &[
         pen.git(&["config", "core.worktree", &pen.path("").display().to_string()]);
     }),
     ("a bare one with files", Refused("is a bare git repository"), |pen| {
-        drop(pen.git(&["config", "core.bare", "true"]))
+        drop(pen.git(&["config", "core.bare", "true"]));
     }),
     ("a .git that is no more than text", Refused("cannot read the git repository"), |pen| {
         fs::rename(pen.work().join(".git"), pen.path("git")).expect("ours");
@@ -247,7 +247,7 @@ const SPECIMENS: &[Specimen] = &[
 
 #[test]
 fn directories_of_people_who_mean_no_good() {
-    visit(true, SPECIMENS);
+    println!("directories: {}", visit(true, SPECIMENS));
 }
 
 /// Deeper than a path may be long: one error, and it names the place.

@@ -9,10 +9,12 @@ mod trees;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use windlass::base::{RunId, Tree};
@@ -52,7 +54,7 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).expect("readable") {
         let (from, to) = entry.map(|entry| (entry.path(), to.join(entry.file_name()))).expect("readable");
         if from.is_dir() {
-            copy(&from, &to)
+            copy(&from, &to);
         } else {
             let _ = fs::copy(&from, &to).expect("writable");
         }
@@ -189,69 +191,68 @@ impl Pen {
         let all = files(&self.path("outside")).into_iter();
         all.map(|path| (path.clone(), fs::read(&path).unwrap_or_default())).collect()
     }
+}
 
-    /// Nothing of what is outside is in a captured tree, nor anything that belongs to its own.
-    fn check(&self, captured: &Captured) {
-        let Tree::Layers { lowers, .. } = &captured.tree else {
-            let Tree::Plain(tree) = &captured.tree else { unreachable!("there are two kinds") };
-            return self.check_tree(tree);
-        };
-        lowers.iter().for_each(|lower| self.check_tree(lower));
-    }
-
-    fn check_tree(&self, tree: &Path) {
-        use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-        assert!(!tree.join(".git/hooks").exists() && !tree.join(".git/objects/info/alternates").exists());
-        for path in files(tree) {
-            let about = path.symlink_metadata().expect("there");
-            let kind = about.file_type();
-            assert!(!kind.is_fifo() && !kind.is_socket() && !kind.is_block_device(), "{}", path.display());
-            assert!(kind.is_symlink() || about.permissions().mode() & 0o6000 == 0, "{}", path.display());
-            if kind.is_file() {
-                let content = fs::read(&path).expect("readable");
-                let found = content.windows(CANARY.len()).any(|part| part == CANARY.as_bytes());
-                assert!(!found, "what is outside is in {}", path.display());
-            }
+/// Looks at every specimen of a table, some at a time, and says how many there are.
+fn visit(directory: bool, specimens: &[Specimen]) -> String {
+    let since = Instant::now();
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut wrong = Vec::new();
+        while let Some(specimen) = specimens.get(next.fetch_add(1, Ordering::Relaxed)) {
+            wrong.extend(look(directory, specimen));
         }
+        wrong
+    };
+    let wrong: Vec<String> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..4).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("it only looks")).collect()
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    format!("{} specimens in {:.1} s", specimens.len(), since.elapsed().as_secs_f64())
+}
+
+/// Looks at one specimen, and says what is wrong with it.
+fn look(directory: bool, (name, end, make): &Specimen) -> Option<String> {
+    let pen = Pen::new();
+    make(&pen);
+    let before = pen.outside();
+    let captured = pen.capture_as(directory, &|| true);
+    let right = match (&captured, end) {
+        (Ok(_), End::Captured) => true,
+        (Ok(captured), End::Noted(text)) => captured.notes.iter().any(|note| note.contains(text)),
+        (Err(error), End::Refused(text)) => told(error).contains(text) && told(error).lines().count() == 1,
+        _ => false,
+    };
+    captured.iter().for_each(check);
+    assert_eq!(pen.outside(), before, "{name}");
+    assert!(!pen.marker().exists(), "{name} ran something");
+    assert!(!pen.work().join("written").exists(), "{name}");
+    let got = captured.as_ref().map(|captured| &captured.notes).map_err(told);
+    (!right).then(|| format!("{name}: {end:?} was expected, and it is {got:?}"))
+}
+
+/// Nothing of what is outside is in a captured tree, nor anything that belongs to its own.
+fn check(captured: &Captured) {
+    match &captured.tree {
+        Tree::Plain(tree) => check_tree(tree),
+        Tree::Layers { lowers, .. } => lowers.iter().for_each(|lower| check_tree(lower)),
     }
 }
 
-/// Looks at every specimen of a table.
-fn visit(directory: bool, specimens: &[Specimen]) {
-    let since = Instant::now();
-    let mut wrong = Vec::new();
-    for (name, end, make) in specimens {
-        let pen = Pen::new();
-        make(&pen);
-        let before = pen.outside();
-        let began = Instant::now();
-        let captured = pen.capture_as(directory, &|| true);
-        if began.elapsed() > Duration::from_secs(1) {
-            println!(
-                "{name}: {:.1} s {:?}",
-                began.elapsed().as_secs_f64(),
-                captured.as_ref().map_err(told).map(|_| ())
-            );
+fn check_tree(tree: &Path) {
+    assert!(!tree.join(".git/hooks").exists() && !tree.join(".git/objects/info/alternates").exists());
+    for path in files(tree) {
+        let about = path.symlink_metadata().expect("there");
+        let kind = about.file_type();
+        assert!(!kind.is_fifo() && !kind.is_socket() && !kind.is_block_device(), "{}", path.display());
+        assert!(kind.is_symlink() || about.permissions().mode() & 0o6000 == 0, "{}", path.display());
+        if kind.is_file() {
+            let content = fs::read(&path).expect("readable");
+            let found = content.windows(CANARY.len()).any(|part| part == CANARY.as_bytes());
+            assert!(!found, "what is outside is in {}", path.display());
         }
-        let right = match (&captured, end) {
-            (Ok(captured), End::Captured) => captured.git.sha.len() <= 40,
-            (Ok(captured), End::Noted(text)) => captured.notes.iter().any(|note| note.contains(text)),
-            (Err(error), End::Refused(text)) => {
-                told(error).contains(text) && error.to_string().lines().count() == 1
-            }
-            _ => false,
-        };
-        if !right {
-            let got = captured.as_ref().map(|captured| captured.notes.clone()).map_err(told);
-            wrong.push(format!("{name}: {end:?} was expected, and it is {got:?}"));
-        }
-        captured.iter().for_each(|captured| pen.check(captured));
-        assert_eq!(pen.outside(), before, "{name}");
-        assert!(!pen.marker().exists(), "{name} ran something");
-        assert!(!pen.work().join("written").exists(), "{name}");
     }
-    println!("{} specimens in {:.1} s", specimens.len(), since.elapsed().as_secs_f64());
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// An error with its causes.

@@ -27,7 +27,7 @@ fn with_submodules(place: &Place, name: &str, submodules: &[(&str, &str, &Path)]
     fs::write(work.join("windlass.yml"), PIPELINE).expect("writable");
     let mut modules = String::new();
     for (number, (path, url, of)) in submodules.iter().enumerate() {
-        modules += &format!("[submodule \"m{number}\"]\n\tpath = {path}\n\turl = {url}\n");
+        modules.extend([format!("[submodule \"m{number}\"]\n\tpath = {path}\n\turl = {url}\n")]);
         let commit = git(of, &["rev-parse", "HEAD"]);
         git(&work, &["update-index", "--add", "--cacheinfo", &format!("160000,{},{path}", commit.trim())]);
     }
@@ -114,10 +114,12 @@ fn shallow_repositories_are_captured_as_they_are() {
         let url = format!("file://{}", full.display());
         git(place.path(), &["clone", "-q", "--bare", "--depth", "1", &url, &shallow.display().to_string()]);
     });
-    place.plan(&server.url("open/shallow.git")).captured();
-    assert!(crate::place::files(&place.state()).iter().any(|path| path.ends_with("g1/shallow")));
+    place
+        .plan(&server.url("open/shallow.git"))
+        .refused(&["is it a shallow repository?", "clone it with git"]);
     let local = format!("file://{}", place.repositories().join("shallow.git").display());
     place.plan(&local).captured();
+    assert!(crate::place::files(&place.state()).iter().any(|path| path.ends_with("g1/shallow")));
     place.nothing_is_left();
 }
 

@@ -206,7 +206,7 @@ const SPECIMENS: &[Specimen] = &[
 
 #[test]
 fn repositories_of_people_who_mean_no_good() {
-    visit(false, SPECIMENS);
+    println!("URLs: {}", visit(false, SPECIMENS));
 }
 
 #[test]
