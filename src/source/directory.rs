@@ -8,21 +8,18 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use rustix::fs::{AtFlags, statat};
 
 use super::cache::{Cache, Generation};
 use super::captured::{Captured, GitFacts, Trees};
 use super::error::{SourceError, io_at};
-use super::fetch::SILENCE;
 use super::fresh::Fresh;
 use super::git::Source;
-use super::index::Index;
+use super::known::{self, Known};
 use super::listing::{Delta, Listing};
 use super::manifest::Manifest;
 use super::objects::{self, Folder, Stamps};
-use super::patience::{self, Pulse, Waited};
 use super::place::{self, Content, Copies, Place};
 use super::walk::{self, Rules, Walk};
 use super::watch::{GoesOn, Watch};
@@ -133,7 +130,7 @@ impl<'w> Survey<'w> {
             let below = home.as_ref()?.strip_prefix(root).ok()?;
             Some(below.as_os_str().as_bytes().to_owned()).filter(|below| !below.is_empty())
         };
-        let Some(Known { source, index, fresh, facts, mut changed }) = open(&directory, watch)? else {
+        let Some(Known { source, index, fresh, facts, mut changed }) = known::read(&directory, watch)? else {
             let rules =
                 Rules { ignore_file: ".windlassignore", skipped: within(&directory), ..Rules::default() };
             let (walk, _) = walk::walk(&directory, rules, watch)?;
@@ -354,34 +351,6 @@ impl<'w> Survey<'w> {
             place::whiteout(&opened, path).map_err(io_at("mark as gone", beneath::under(layer, path)))?;
         }
         Ok(copies)
-    }
-}
-
-/// What a repository says of itself.
-struct Known {
-    source: Source,
-    index: Index,
-    fresh: Fresh,
-    facts: GitFacts,
-    /// Paths whose index entry differs from the commit.
-    changed: BTreeSet<Vec<u8>>,
-}
-
-/// Opens and reads a repository, on a thread of its own: libgit2 comes to no end with some damaged ones.
-fn open(directory: &Path, watch: Watch<'_>) -> Result<Option<Known>, SourceError> {
-    let place = directory.to_owned();
-    let read = move |pulse: &Arc<Pulse>| {
-        let Some(source) = Source::open(&place)? else { return Ok(None) };
-        let (index, fresh) = source.read(pulse)?;
-        let facts = source.facts()?;
-        let mut changed = BTreeSet::new();
-        source.staged(&index, &mut changed)?;
-        Ok(Some(Known { source, index, fresh, facts, changed }))
-    };
-    match patience::wait(SILENCE, watch, read).map_err(io_at("start a thread for", directory))? {
-        Waited::Done(read) => read,
-        Waited::Stopped => watch.check().map(|()| None),
-        Waited::Silent => Err(SourceError::Stuck { path: directory.to_owned(), seconds: SILENCE.as_secs() }),
     }
 }
 

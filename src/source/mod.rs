@@ -19,6 +19,7 @@ mod fresh;
 mod git;
 mod hosts;
 mod index;
+mod known;
 mod layers;
 mod lfs;
 mod listing;

@@ -113,9 +113,9 @@ fn a_credential_helper_is_asked_once_and_never_waited_for() {
     let child = place.start(&["plan", &url]);
     until("the helper is asked", || place.path().join("pid").exists());
     let since = Instant::now();
-    kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("it runs");
     let ended = Ended::of(&child.wait_with_output().expect("it was started"));
-    assert!(ended.code == Some(130) && since.elapsed() < Duration::from_secs(5), "{ended:?}");
+    assert!(ended.code == Some(143) && since.elapsed() < Duration::from_secs(5), "{ended:?}");
     place.nothing_is_left();
     let pid = fs::read_to_string(place.path().join("pid")).expect("written");
     let pid = Pid::from_raw(pid.trim().parse().expect("a number")).expect("a process");
@@ -187,9 +187,9 @@ fn silence_ends_by_itself_and_at_once_when_asked() {
             Some(mute.accept().expect("it connects"))
         };
         let since = Instant::now();
-        kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
+        kill_process(Pid::from_child(&child), Signal::TERM).expect("it runs");
         let ended = Ended::of(&child.wait_with_output().expect("it was started"));
-        assert!(ended.code == Some(130) && since.elapsed() < Duration::from_secs(5), "{url}: {ended:?}");
+        assert!(ended.code == Some(143) && since.elapsed() < Duration::from_secs(5), "{url}: {ended:?}");
         place.nothing_is_left();
     }
 }

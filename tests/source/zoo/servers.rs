@@ -144,8 +144,8 @@ fn what_comes_to_no_end_ends_when_asked() {
     };
     until("it fetches", drafts);
     let since = Instant::now();
-    kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("it runs");
     let ended = Ended::of(&child.wait_with_output().expect("it was started"));
-    assert!(ended.code == Some(130) && since.elapsed() < Duration::from_secs(5), "{ended:?}");
+    assert!(ended.code == Some(143) && since.elapsed() < Duration::from_secs(5), "{ended:?}");
     place.nothing_is_left();
 }
