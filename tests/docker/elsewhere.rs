@@ -4,13 +4,14 @@ use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::Command;
 
 use rustix::process::Signal;
 
 use crate::bed::{Bed, IMAGE, Ran};
 use crate::contract::keeps_the_contract;
-use crate::engines::{Elsewhere, SshServer};
+use crate::engines::{Elsewhere, Podman, SshServer};
 
 /// Two stages that write and read, with a step that fails.
 fn pipeline() -> String {
@@ -32,7 +33,7 @@ fn pipeline() -> String {
         step(
             "read",
             "user: \"1000\",",
-            "id; cat dir/file tracked; echo mine > dir/mine; ls -ln dir | tail -n +2 | cut -c1-30"
+            "id -u; id -G; cat dir/file tracked; echo mine > dir/mine; ls -ln dir | tail -n +2 | cut -c1-30"
         ),
         step("fail", "", "cat dir/mine; rm -r dir; exit 3"),
     )
@@ -117,12 +118,16 @@ fn runs_as_here(there: &Bed) {
 #[test]
 fn a_helper_that_cannot_be_executed_here_is_sent() {
     let home = NoExec::new();
-    let address = crate::bed::docker_host();
-    // All cases are tried where the workspace is sent too.
-    let every = if std::env::var_os("WINDLASS_TEST_FULL").is_some() { 1 } else { 3 };
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let passed = runtime.block_on(keeps_the_contract(&address, home.0.path(), every));
-    println!("{passed} cases with the helper sent");
+    println!("{} cases with the helper sent", contract(&crate::bed::docker_host(), home.0.path(), sample()));
+}
+
+/// Every n-th case, where another test has all of them.
+fn sample() -> usize {
+    if std::env::var_os("WINDLASS_TEST_FULL").is_some() { 1 } else { 4 }
+}
+
+fn contract(address: &str, home: &Path, every: usize) -> usize {
+    tokio::runtime::Runtime::new().unwrap().block_on(keeps_the_contract(address, home, every))
 }
 
 /// A directory on a file system that executes nothing.
@@ -150,9 +155,7 @@ impl Drop for NoExec {
 fn an_engine_without_our_files_keeps_the_contract() {
     let engine = Elsewhere::engine();
     let home = tempfile::tempdir().unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let passed = runtime.block_on(keeps_the_contract(&engine.address(), home.path(), 1));
-    println!("{passed} cases on an engine without our files");
+    println!("{} cases on an engine without our files", contract(&engine.address(), home.path(), 1));
 }
 
 #[test]
@@ -286,4 +289,14 @@ fn an_engine_of_another_architecture_is_one_clear_error() {
         .code(5)
         .warns("it runs on linux/riscv64, and this windlass runs steps on linux/");
     bed.assert_clean();
+}
+
+#[test]
+fn podman_keeps_the_contract_and_runs_a_pipeline_as_docker_does() {
+    let podman = Podman::start();
+    // Where the helper is sent too, as Podman unpacks differently.
+    let (home, without) = (tempfile::tempdir().unwrap(), NoExec::new());
+    println!("{} cases on Podman", contract(&podman.address(), home.path(), sample()));
+    println!("{} cases with the helper sent", contract(&podman.address(), without.0.path(), 2 * sample()));
+    runs_as_here(&bed().on(&podman.address()));
 }

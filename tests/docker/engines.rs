@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::bed::{IMAGE, docker_host};
@@ -22,8 +23,8 @@ pub struct Elsewhere {
     _bridge: Bridge,
 }
 
-/// A bridge for one engine's containers, in a subnet that no route leads to.
-struct Bridge(String);
+/// A bridge for one engine's containers, in a subnet that no route leads to: its name, and the subnet.
+struct Bridge(String, String);
 
 impl Bridge {
     fn new(name: String) -> Self {
@@ -31,13 +32,13 @@ impl Bridge {
             let output = Command::new("ip").args(arguments).output().unwrap();
             output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
         };
-        assert!(ip(&["link", "add", "name", &name, "type", "bridge"]).is_some());
-        let bridge = Self(name);
         let routes = ip(&["-4", "route", "show", "table", "all"]).unwrap();
         let first = std::process::id() % 256;
         let free = (first..256).chain(0..first).map(|third| format!("10.199.{third}."));
         let subnet = free.into_iter().find(|subnet| !routes.contains(subnet.as_str())).unwrap();
-        assert!(ip(&["address", "add", &format!("{subnet}1/24"), "dev", &bridge.0]).is_some());
+        assert!(ip(&["link", "add", "name", &name, "type", "bridge"]).is_some());
+        let bridge = Self(name, subnet);
+        assert!(ip(&["address", "add", &format!("{}1/24", bridge.1), "dev", &bridge.0]).is_some());
         assert!(ip(&["link", "set", &bridge.0, "up"]).is_some());
         bridge
     }
@@ -102,25 +103,10 @@ impl Elsewhere {
         let log = fs::File::create(at("log")).unwrap();
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let mut engine = Self { daemon: command.spawn().unwrap(), directory, port, _bridge: bridge };
-        engine.wait();
-        load(&engine.address());
+        let (address, log) = (engine.address(), engine.directory.path().join("log"));
+        wait(&mut engine.daemon, &address, &log);
+        load(&address);
         engine
-    }
-
-    fn wait(&mut self) {
-        let start = Instant::now();
-        let answers = |address: &str| {
-            let mut command = Command::new("docker");
-            let status =
-                command.args(["--host", address, "version"]).stdout(Stdio::null()).stderr(Stdio::null());
-            status.status().unwrap().success()
-        };
-        while !answers(&self.address()) {
-            let over = self.daemon.try_wait().unwrap().is_some() || start.elapsed() > Duration::from_mins(1);
-            let log = || fs::read_to_string(self.directory.path().join("log")).unwrap();
-            assert!(!over, "no dockerd of our own:\n{}", log());
-            std::thread::sleep(Duration::from_millis(50));
-        }
     }
 
     pub fn address(&self) -> String {
@@ -140,6 +126,90 @@ impl Drop for Elsewhere {
         for group in fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
             let _ = fs::remove_dir(group.path().join(&name));
         }
+    }
+}
+
+/// Podman's service, which answers as Docker does.
+pub struct Podman {
+    directory: TempDir,
+    service: Child,
+    _bridge: Bridge,
+}
+
+impl Podman {
+    pub fn start() -> Self {
+        let directory = tempfile::Builder::new().prefix("wl-p-").tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name).display().to_string();
+        // Its own limits may be higher than a root without all capabilities can set.
+        let limits = "default_ulimits = [\"nofile=4096:4096\", \"nproc=8192:8192\"]";
+        let engine = "cgroup_manager = \"cgroupfs\"\nruntime = \"runc\"\nevents_logger = \"none\"";
+        fs::write(at("containers.conf"), format!("[containers]\n{limits}\n[engine]\n{engine}\n")).unwrap();
+        fs::write(
+            at("registries.conf"),
+            "unqualified-search-registries = []\n[[registry]]\nlocation = \"127.0.0.1\"\ninsecure = true\n",
+        )
+        .unwrap();
+        let bridge = Bridge::new(directory.path().file_name().unwrap().to_str().unwrap().to_owned());
+        // Without its own network, whose plugins would write into the machine's firewall.
+        let addresses = json!({
+            "type": "host-local",
+            "dataDir": at("addresses"),
+            "ranges": [[{ "subnet": format!("{}0/24", bridge.1) }]],
+        });
+        let plugin = json!({ "type": "bridge", "bridge": &bridge.0, "isGateway": true, "ipam": addresses });
+        let network = json!({ "cniVersion": "0.4.0", "name": "podman", "plugins": [plugin] });
+        fs::create_dir(at("networks")).unwrap();
+        fs::write(at("networks/podman.conflist"), network.to_string()).unwrap();
+        let mut command = Command::new("podman");
+        command.env("CONTAINERS_CONF", at("containers.conf"));
+        command.env("CONTAINERS_REGISTRIES_CONF", at("registries.conf"));
+        command.args(["--root", &at("root"), "--runroot", &at("run"), "--tmpdir", &at("tmp")]);
+        command.args(["--network-config-dir", &at("networks"), "system", "service", "--time=0"]);
+        command.arg(format!("unix://{}", at("podman.sock"))).process_group(0);
+        let log = fs::File::create(at("log")).unwrap();
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let mut podman = Self { service: command.spawn().unwrap(), directory, _bridge: bridge };
+        let (address, log) = (podman.address(), podman.directory.path().join("log"));
+        wait(&mut podman.service, &address, &log);
+        load(&address);
+        // It loads what has no registry in its name as one of its own.
+        let mut tag = Command::new("docker");
+        tag.args(["--host", &address, "tag", &format!("localhost/{IMAGE}"), &format!("docker.io/{IMAGE}")]);
+        assert!(tag.status().unwrap().success());
+        podman
+    }
+
+    pub fn address(&self) -> String {
+        format!("unix://{}/podman.sock", self.directory.path().display())
+    }
+}
+
+impl Drop for Podman {
+    fn drop(&mut self) {
+        end(&mut self.service);
+        // Its storage is mounted onto itself.
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let ours = mounts.lines().filter_map(|line| line.split(' ').nth(4)).collect::<Vec<_>>();
+        for mount in
+            ours.into_iter().rev().filter(|mount| Path::new(mount).starts_with(self.directory.path()))
+        {
+            let _ = Command::new("umount").arg(mount).status();
+        }
+    }
+}
+
+/// Waits until an engine answers.
+fn wait(process: &mut Child, address: &str, log: &Path) {
+    let start = Instant::now();
+    let answers = || {
+        let mut command = Command::new("docker");
+        command.args(["--host", address, "version"]).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().unwrap().success()
+    };
+    while !answers() {
+        let over = process.try_wait().unwrap().is_some() || start.elapsed() > Duration::from_mins(1);
+        assert!(!over, "no engine of our own:\n{}", fs::read_to_string(log).unwrap());
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

@@ -31,8 +31,9 @@ iproute2            command -v ip
 strace              command -v strace
 util-linux          command -v setsid
 '
-# For engines of other kinds: by TLS and ssh.
+# For engines of other kinds: by TLS, by ssh, Podman.
 elsewhere_needs='
+podman              command -v podman
 openssl             command -v openssl
 openssh-server      test -x /usr/sbin/sshd
 openssh-client      command -v ssh

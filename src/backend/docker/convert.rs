@@ -92,8 +92,9 @@ fn held(common: &Common, image: &str, join: Join<'_>) -> ContainerCreateBody {
         image: Some(image.to_owned()),
         // A name of its own cannot be given to one who joins another's namespace.
         hostname: matches!(join, Join::Own(_)).then(|| "windlass".to_owned()),
-        // The helper becomes the step's user itself.
-        user: Some("0:0".to_owned()),
+        // The helper becomes the step's user itself. Podman gives the root of a volume to its first
+        // container's user and group, and that of the workspace is to stay what it is.
+        user: Some(format!("0:{}", if common.podman { common.gid } else { 0 })),
         entrypoint: Some(vec![common.entrypoint.clone()]),
         cmd: Some(Vec::new()),
         working_dir: Some("/".to_owned()),
@@ -212,8 +213,8 @@ pub(super) fn provide(
     let mut provision = Provision::default();
     let mut volume = |name: String, target: &str, options: Option<String>| {
         let overlay = options.as_deref().map(|options| {
-            let opts = [("type", "overlay"), ("device", "overlay"), ("o", options)];
-            opts.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+            let given = [("type", "overlay"), ("device", "overlay"), ("o", options)];
+            given.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
         });
         provision.volumes.push(VolumeCreateRequest {
             name: Some(name.clone()),

@@ -83,13 +83,15 @@ pub async fn connect(
                 let beside = helper.parent().unwrap_or(state);
                 let reach = reach::of(&api, &version, candidate.socket(), beside).await;
                 let engine = version.version.as_deref().unwrap_or_default();
+                let podman = version.components.iter().flatten().any(|part| part.name.contains("Podman"));
+                let kind = if podman { "podman" } else { "docker" };
                 return Ok(Docker {
                     api,
-                    description: format!("docker {engine} ({})", candidate.address),
+                    description: format!("{kind} {engine} ({})", candidate.address),
                     instance: instance.clone(),
                     helper,
                     reach,
-                    podman: version.components.iter().flatten().any(|part| part.name.contains("Podman")),
+                    podman,
                     creating: Arc::default(),
                 });
             }
