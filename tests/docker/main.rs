@@ -23,3 +23,4 @@ mod sizes;
 mod suspend;
 mod terminal;
 mod tty;
+mod user;
