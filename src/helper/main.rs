@@ -162,7 +162,8 @@ impl Helper {
         if !self.output.is_empty() && !self.output.is_held() {
             wanted.push((STDOUT, sys::POLLOUT));
         }
-        let mut until = self.finished.filter(|_| !self.linger).map(|at| self.flushed_by(at));
+        let lingers = self.linger && self.orphan_at.is_none();
+        let mut until = self.finished.filter(|_| !lingers).map(|at| self.flushed_by(at));
         if let Some(running) = self.running.as_ref().filter(|_| self.finished.is_none()) {
             if running.swept || self.output.has_room() {
                 let pipes = running.stdout.iter().chain(&running.stderr);
@@ -213,6 +214,10 @@ impl Helper {
             self.heard = Some(now);
             self.orphan_at = self.orphan_at.map(|_| now + ORPHAN);
             self.output.release();
+            if self.running.is_none() {
+                // It has no other way left to us, so *go* can't come any more.
+                self.orphan_at = Some(now + ORPHAN);
+            }
         }
         if listens {
             self.output.resume();

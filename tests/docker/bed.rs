@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::checks::CANARY;
+
 /// The image that all tests use.
 pub const IMAGE: &str = "windlass/busybox";
 
@@ -107,9 +109,14 @@ impl Bed {
         let mut command = Command::new(env!("CARGO_BIN_EXE_windlass"));
         command.env_clear().current_dir(self.project()).args(arguments).stdin(Stdio::null());
         command.env("PATH", std::env::var_os("PATH").unwrap()).env("DOCKER_HOST", &self.docker_host);
-        command.env("WINDLASS_HOME", self.home()).env("HOME", self.directory.path());
+        command.env("WINDLASS_HOME", self.home()).env("HOME", self.directory.path()).env("CANARY", CANARY);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
+    }
+
+    /// Cleans up past whatever stands in front of the engine.
+    pub fn clean_directly(&self) -> Ran {
+        self.command(&["clean"]).env("DOCKER_HOST", &self.engine).output().unwrap().into()
     }
 
     /// Runs the program to its end.
@@ -131,12 +138,17 @@ impl Bed {
         fs::read_to_string(self.home().join("instance")).unwrap_or_default().trim().to_owned()
     }
 
-    /// Everything of this place that the engine knows.
+    /// Everything of this place that its engine knows.
     pub fn objects(&self) -> Vec<String> {
+        self.objects_on(&self.engine)
+    }
+
+    /// Everything of this place that an engine knows.
+    pub fn objects_on(&self, engine: &str) -> Vec<String> {
         let filter = format!("label=dev.windlass.instance={}", self.instance());
         let list = |arguments: &[&str]| {
             let mut command = Command::new("docker");
-            command.env("DOCKER_HOST", &self.engine).args(arguments).args(["--filter", &filter]);
+            command.env("DOCKER_HOST", engine).args(arguments).args(["--filter", &filter]);
             let output = command.output().unwrap();
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
@@ -150,15 +162,27 @@ impl Bed {
     /// Nothing of a run is left: no object, no row in the ledger, no tree, no mount.
     #[track_caller]
     pub fn assert_clean(&self) {
-        self.assert_nothing_left();
+        self.assert_clean_on(&self.engine);
+    }
+
+    /// Likewise, on another engine.
+    #[track_caller]
+    pub fn assert_clean_on(&self, engine: &str) {
+        self.assert_nothing_left_on(engine);
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         assert!(!mounts.contains(self.directory.path().to_str().unwrap()), "a mount is left");
+        self.assert_no_process();
     }
 
     /// The same, where the test itself has mounted something.
     #[track_caller]
     pub fn assert_nothing_left(&self) {
-        assert_eq!(self.objects(), Vec::<String>::new(), "objects are left");
+        self.assert_nothing_left_on(&self.engine);
+    }
+
+    #[track_caller]
+    fn assert_nothing_left_on(&self, engine: &str) {
+        assert_eq!(self.objects_on(engine), Vec::<String>::new(), "objects are left");
         for directory in ["ledger", "trees"] {
             let left: Vec<_> = fs::read_dir(self.home().join(directory))
                 .map(|entries| entries.map(|entry| entry.unwrap().file_name()).collect())

@@ -1,5 +1,10 @@
 //! What goes wrong around a run: the engine, the image, the disk, ourselves (rows F1, F2, F17).
 
+mod calls;
+mod daemons;
+mod leftovers;
+mod streams;
+
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::process::Command;
@@ -10,7 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::bed::{Bed, IMAGE, docker_host};
-use crate::proxy::{Moment, Proxy};
+use crate::proxy::{CHANGES, Fault, Hook, Proxy, Rule};
 
 fn two_stages() -> String {
     format!(
@@ -20,18 +25,20 @@ fn two_stages() -> String {
     )
 }
 
-/// Runs with a `kill -9` of the program at one changing call; how many of them there were.
-fn kill_at(nth: usize, moment: Moment) -> usize {
+/// Runs with a `kill -9` of the program at one changing call.
+fn kill_at(nth: usize, moment: fn(Hook) -> Fault) {
     let sockets = tempfile::tempdir().unwrap();
     let victim = Arc::new(AtomicU32::new(0));
     let target = Arc::clone(&victim);
-    let proxy = Proxy::start(sockets.path(), nth, moment, move || {
+    let kill = move || {
         while target.load(Ordering::SeqCst) == 0 {
             std::thread::yield_now();
         }
         let pid = Pid::from_raw(target.load(Ordering::SeqCst).cast_signed()).unwrap();
         let _ = kill_process(pid, Signal::KILL);
-    });
+    };
+    let rule = Rule { sites: CHANGES.to_vec(), nth: nth..=nth, fault: moment(Arc::new(kill)) };
+    let proxy = Proxy::start(sockets.path(), vec![rule]);
     let bed = Bed::new(&two_stages()).through(&proxy.address());
     let running = bed.start(&["run"]);
     victim.store(running.id(), Ordering::SeqCst);
@@ -44,19 +51,20 @@ fn kill_at(nth: usize, moment: Moment) -> usize {
     bed.assert_clean();
     let _ran = bed.windlass(&["run"]).code(0);
     bed.assert_clean();
-    proxy.changes()
 }
 
 #[test]
 fn kill_9_at_any_call_leaves_nothing_that_clean_does_not_find() {
     let sockets = tempfile::tempdir().unwrap();
-    let proxy = Proxy::start(sockets.path(), 0, Moment::Before, || {});
+    // None is the 0th, so this only counts.
+    let rule = Rule { sites: CHANGES.to_vec(), nth: 0..=0, fault: Fault::Reset };
+    let proxy = Proxy::start(sockets.path(), vec![rule]);
     let bed = Bed::new(&two_stages()).through(&proxy.address());
     let _ran = bed.windlass(&["run"]).code(0);
-    let calls = proxy.changes();
+    let calls = proxy.seen();
     assert!(calls >= 10, "a volume, three containers with create, start and removal: {calls}");
     for nth in 1..=calls {
-        for moment in [Moment::Before, Moment::After] {
+        for moment in [Fault::Before as fn(Hook) -> Fault, Fault::After] {
             kill_at(nth, moment);
         }
     }

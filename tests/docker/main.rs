@@ -7,8 +7,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod bed;
+mod checks;
 mod contract;
 mod crash;
+mod daemon;
 mod elsewhere;
 mod ends;
 mod engines;

@@ -1,91 +1,242 @@
-//! A proxy in front of the engine's socket that does something at the n-th call which changes
-//! anything there.
+//! A proxy in front of an engine's socket that does to some of the calls what a test wants.
+//!
+//! The program opens a connection for each call, so a connection is a call.
 
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use crate::bed::docker_host;
 
-/// When the action is taken.
+/// One kind of call: its method and its path, in which `*` stands for a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
-    /// Before the engine sees the call.
-    Before,
-    /// After the engine has got it.
-    After,
+pub struct Site {
+    pub name: &'static str,
+    method: &'static str,
+    path: &'static str,
+}
+
+const fn site(name: &'static str, method: &'static str, path: &'static str) -> Site {
+    Site { name, method, path }
+}
+
+pub const VERSION: Site = site("version", "GET", "/version");
+pub const VOLUME_CREATE: Site = site("volume create", "POST", "/volumes/create");
+pub const VOLUME_REMOVE: Site = site("volume remove", "DELETE", "/volumes/*");
+pub const IMAGE_INSPECT: Site = site("image inspect", "GET", "/images/*/json");
+pub const PULL: Site = site("pull", "POST", "/images/create");
+pub const CREATE: Site = site("create", "POST", "/containers/create");
+pub const ATTACH: Site = site("attach", "POST", "/containers/*/attach");
+pub const WAIT: Site = site("wait", "POST", "/containers/*/wait");
+pub const START: Site = site("start", "POST", "/containers/*/start");
+pub const INSPECT: Site = site("inspect", "GET", "/containers/*/json");
+pub const LOGS: Site = site("logs", "GET", "/containers/*/logs");
+pub const KILL: Site = site("kill", "POST", "/containers/*/kill");
+pub const REMOVE: Site = site("remove", "DELETE", "/containers/*");
+/// The calls that change something at the engine.
+pub const CHANGES: &[Site] = &[VOLUME_CREATE, CREATE, START, REMOVE, VOLUME_REMOVE];
+
+/// What is done to a call.
+#[derive(Clone)]
+pub enum Fault {
+    /// The engine gets it later.
+    Delay(Duration),
+    /// The engine never gets it, and this status and message are the answer.
+    Answer(u16, &'static str),
+    /// The engine never gets it; the connection is closed.
+    Reset,
+    /// Nobody gets anything, for as long as the caller waits.
+    Hang,
+    /// The engine does it; the connection is closed instead of an answer.
+    DropReply,
+    /// The answer's head comes, and so many bytes behind it, also of an upgraded stream.
+    Cut(usize),
+    /// The answer's head comes, and nothing behind it.
+    Mute,
+    /// This is done before the engine gets it.
+    Before(Hook),
+    /// This is done once the engine has got it.
+    After(Hook),
+}
+
+pub type Hook = Arc<dyn Fn() + Send + Sync>;
+
+/// Which calls get which fault.
+pub struct Rule {
+    pub sites: Vec<Site>,
+    /// Counted from 1 among the calls of these sites.
+    pub nth: std::ops::RangeInclusive<usize>,
+    pub fault: Fault,
+}
+
+impl Rule {
+    /// The n-th call of one kind.
+    pub fn nth(site: Site, nth: usize, fault: Fault) -> Self {
+        Self { sites: vec![site], nth: nth..=nth, fault }
+    }
+
+    /// Every call of one kind.
+    pub fn every(site: Site, fault: Fault) -> Self {
+        Self { sites: vec![site], nth: 1..=usize::MAX, fault }
+    }
+}
+
+/// A rule with how many calls it was asked about, and how many it hit.
+struct Counted {
+    rule: Rule,
+    seen: AtomicUsize,
+    hit: AtomicUsize,
 }
 
 /// A listening proxy. It lives as long as the test's process.
 pub struct Proxy {
     path: PathBuf,
-    changes: Arc<AtomicUsize>,
+    rules: Arc<Vec<Counted>>,
 }
 
 impl Proxy {
-    /// Listens in `directory` and calls `action` at the `nth` changing call, counted from 1.
-    pub fn start(
-        directory: &Path,
-        nth: usize,
-        moment: Moment,
-        action: impl Fn() + Send + Sync + 'static,
-    ) -> Self {
+    /// Listens in `directory`, in front of the engine of all tests.
+    pub fn start(directory: &Path, rules: Vec<Rule>) -> Self {
+        Self::before(&docker_host(), directory, rules)
+    }
+
+    /// Listens in `directory`, in front of this engine.
+    pub fn before(engine: &str, directory: &Path, rules: Vec<Rule>) -> Self {
         let path = directory.join("proxy.sock");
         let listener = UnixListener::bind(&path).unwrap();
-        let changes = Arc::new(AtomicUsize::new(0));
-        let (count, action) = (Arc::clone(&changes), Arc::new(action));
+        let count = |rule| Counted { rule, seen: AtomicUsize::new(0), hit: AtomicUsize::new(0) };
+        let rules = Arc::new(rules.into_iter().map(count).collect::<Vec<_>>());
+        let (of_all, engine) = (Arc::clone(&rules), engine.strip_prefix("unix://").unwrap().to_owned());
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let (count, action) = (Arc::clone(&count), Arc::clone(&action));
-                thread::spawn(move || serve(client, nth, moment, &count, &*action));
+                let (rules, engine) = (Arc::clone(&of_all), engine.clone());
+                // A connection that breaks is what both ends see; there is nobody else to tell.
+                thread::spawn(move || drop(serve(client, &engine, &rules)));
             }
         });
-        Self { path, changes }
+        Self { path, rules }
     }
 
     pub fn address(&self) -> String {
         format!("unix://{}", self.path.display())
     }
 
-    /// How many changing calls there were.
-    pub fn changes(&self) -> usize {
-        self.changes.load(Ordering::SeqCst)
+    /// How many calls there were of the kinds of the first rule.
+    pub fn seen(&self) -> usize {
+        self.rules[0].seen.load(Ordering::SeqCst)
+    }
+
+    /// How many calls a fault was done to.
+    pub fn hits(&self) -> usize {
+        self.rules.iter().map(|rule| rule.hit.load(Ordering::SeqCst)).sum()
     }
 }
 
-fn serve(client: UnixStream, nth: usize, moment: Moment, count: &AtomicUsize, action: &dyn Fn()) {
-    let host = docker_host();
-    let engine = UnixStream::connect(host.strip_prefix("unix://").unwrap()).unwrap();
-    let (mut from_engine, mut to_client) = (engine.try_clone().unwrap(), client.try_clone().unwrap());
-    let back = thread::spawn(move || {
-        let _ = std::io::copy(&mut from_engine, &mut to_client);
-        let _ = to_client.shutdown(std::net::Shutdown::Both);
+fn serve(mut client: UnixStream, engine: &str, rules: &[Counted]) -> std::io::Result<()> {
+    let (head, rest) = read_head(&mut client)?;
+    let fault = fault_for(&head, rules);
+    match &fault {
+        Some(Fault::Delay(time)) => thread::sleep(*time),
+        Some(Fault::Answer(status, message)) => {
+            let body = format!("{{\"message\":\"{message}\"}}");
+            let length = body.len();
+            return write!(
+                client,
+                "HTTP/1.1 {status} Fault\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            );
+        }
+        Some(Fault::Reset) => return Ok(()),
+        Some(Fault::Hang) => return std::io::copy(&mut client, &mut std::io::sink()).map(drop),
+        Some(Fault::Before(hook)) => hook(),
+        _ => {}
+    }
+    let mut engine = UnixStream::connect(engine)?;
+    engine.write_all(&head)?;
+    engine.write_all(&rest)?;
+    if let Some(Fault::After(hook)) = &fault {
+        hook();
+    }
+    let (mut from_client, mut to_engine) = (client.try_clone()?, engine.try_clone()?);
+    thread::spawn(move || {
+        let _ = std::io::copy(&mut from_client, &mut to_engine);
+        let _ = to_engine.shutdown(Shutdown::Write);
     });
-    let (mut from_client, mut to_engine) = (client, engine);
-    let mut buffer = vec![0; 64 << 10];
-    while let Ok(length @ 1..) = from_client.read(&mut buffer) {
-        let changing = is_change(&buffer[..length]) && count.fetch_add(1, Ordering::SeqCst) + 1 == nth;
-        if changing && moment == Moment::Before {
-            action();
-        }
-        if to_engine.write_all(&buffer[..length]).is_err() {
-            break;
-        }
-        if changing && moment == Moment::After {
-            action();
-        }
-    }
-    let _ = to_engine.shutdown(std::net::Shutdown::Write);
-    let _ = back.join();
+    let answered = answer(&mut engine, &mut client, fault.as_ref());
+    let _ = client.shutdown(Shutdown::Both);
+    let _ = engine.shutdown(Shutdown::Both);
+    answered
 }
 
-/// A request's head always begins a piece of its own; what follows an upgrade begins with no method.
-fn is_change(piece: &[u8]) -> bool {
-    let head = String::from_utf8_lossy(&piece[..piece.len().min(200)]);
-    let line = head.lines().next().unwrap_or_default();
-    let changing_post = ["/create", "/start"].iter().any(|end| line.contains(end));
-    line.starts_with("DELETE /") || (line.starts_with("POST /") && changing_post)
+fn answer(engine: &mut UnixStream, client: &mut UnixStream, fault: Option<&Fault>) -> std::io::Result<()> {
+    let (head, rest) = read_head(engine)?;
+    let limit = match fault {
+        Some(Fault::DropReply) => return Ok(()),
+        Some(Fault::Cut(bytes)) => *bytes as u64,
+        Some(Fault::Mute) => 0,
+        _ => u64::MAX,
+    };
+    client.write_all(&head)?;
+    let mut body = rest.as_slice().chain(&mut *engine).take(limit);
+    let mut buffer = vec![0; 64 << 10];
+    while let length @ 1.. = body.read(&mut buffer)? {
+        client.write_all(&buffer[..length])?;
+    }
+    match fault {
+        Some(Fault::Mute) => std::io::copy(engine, &mut std::io::sink()).map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// Everything up to the empty line, and what came with it.
+fn read_head(from: &mut UnixStream) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
+    let (mut bytes, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
+    loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let rest = bytes.split_off(end + 4);
+            return Ok((bytes, rest));
+        }
+        match from.read(&mut buffer)? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            length => bytes.extend_from_slice(&buffer[..length]),
+        }
+    }
+}
+
+fn fault_for(head: &[u8], rules: &[Counted]) -> Option<Fault> {
+    let line = String::from_utf8_lossy(head);
+    let mut words = line.split([' ', '?']);
+    let (method, path) = (words.next()?, words.next()?);
+    let mut found = None;
+    for Counted { rule, seen, hit } in rules {
+        if rule.sites.iter().any(|site| site.matches(method, path)) {
+            let number = seen.fetch_add(1, Ordering::SeqCst) + 1;
+            if found.is_none() && rule.nth.contains(&number) {
+                hit.fetch_add(1, Ordering::SeqCst);
+                found = Some(rule.fault.clone());
+            }
+        }
+    }
+    found
+}
+
+impl Site {
+    fn matches(self, method: &str, path: &str) -> bool {
+        // Behind the version of the API.
+        let path = if path.starts_with("/v1.") {
+            path.get(1..).and_then(|path| path.find('/')).map_or("", |at| &path[at + 1..])
+        } else {
+            path
+        };
+        let (before, behind) = self.path.split_once('*').unwrap_or((self.path, ""));
+        let fits = match path.strip_prefix(before).and_then(|rest| rest.strip_suffix(behind)) {
+            Some(part) => part.is_empty() != self.path.contains('*'),
+            None => false,
+        };
+        method == self.method && fits
+    }
 }

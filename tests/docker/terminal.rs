@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::bed::{Bed, IMAGE};
-use crate::proxy::{Moment, Proxy};
+use crate::proxy::{self, Fault, Proxy, Rule};
 use crate::tty::{CTRL_C, PATIENCE, Terminal};
 
 /// A moment of a run in which it stays until the test lets it go on.
@@ -27,6 +27,17 @@ struct Phase {
 
 const PHASES: [&str; 6] = ["looking", "start", "let go", "running", "removing", "closing"];
 
+/// Holds a call up until it is let go on, and tells that it is there.
+fn gate(tell: mpsc::Sender<()>, open: &Arc<AtomicBool>) -> Fault {
+    let open = Arc::clone(open);
+    Fault::Before(Arc::new(move || {
+        let _ = tell.send(());
+        while !open.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }))
+}
+
 impl Phase {
     fn new(name: &str) -> Self {
         let (tell, reached) = mpsc::channel();
@@ -40,22 +51,17 @@ impl Phase {
                 "true"
             }
         ));
-        // The changing calls of such a run: volume, container, its start, the two removals.
-        let nth = match name {
-            "looking" => 1,
-            "start" => 2,
-            "let go" => 3,
-            "removing" => 4,
-            "closing" => 5,
-            _ => usize::MAX,
+        let held = match name {
+            "looking" => Some((proxy::VOLUME_CREATE, 1)),
+            // The first two are refused: they ask whether the engine sees our files.
+            "start" => Some((proxy::CREATE, 3)),
+            "let go" => Some((proxy::START, 1)),
+            "removing" => Some((proxy::REMOVE, 1)),
+            "closing" => Some((proxy::VOLUME_REMOVE, 1)),
+            _ => None,
         };
-        let gate = Arc::clone(&open);
-        let proxy = Proxy::start(sockets.path(), nth, Moment::Before, move || {
-            let _ = tell.send(());
-            while !gate.load(Ordering::SeqCst) {
-                std::thread::sleep(Duration::from_millis(2));
-            }
-        });
+        let rules = held.map(|(site, nth)| Rule::nth(site, nth, gate(tell, &open)));
+        let proxy = Proxy::start(sockets.path(), rules.into_iter().collect());
         let sign = if name == "running" { "│ up" } else { "" };
         Self { bed: bed.through(&proxy.address()), sign, reached, open, _sockets: sockets }
     }
@@ -188,13 +194,8 @@ fn ctrl_c_ends_clean_and_the_next_one_does_the_rest() {
     let _killed = running.finish();
     let sockets = tempfile::tempdir().unwrap();
     let (tell, reached) = mpsc::channel();
-    let open = Arc::clone(&phase.open);
-    let proxy = Proxy::start(sockets.path(), 1, Moment::Before, move || {
-        let _ = tell.send(());
-        while !open.load(Ordering::SeqCst) {
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    });
+    let rule = Rule::nth(proxy::REMOVE, 1, gate(tell, &phase.open));
+    let proxy = Proxy::start(sockets.path(), vec![rule]);
     let mut clean = phase.bed.command(&["clean"]);
     let mut terminal = Terminal::start(clean.env("DOCKER_HOST", proxy.address()));
     reached.recv_timeout(PATIENCE).unwrap();

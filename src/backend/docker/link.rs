@@ -26,11 +26,11 @@ use crate::event::Stream as Side;
 use crate::helper::protocol::{EndRecord, Frames, Report, Token};
 
 /// How often an engine is asked whether it is there.
-const PULSE: Duration = Duration::from_secs(4);
+const PULSE: Duration = Duration::from_secs(3);
 /// How long the answer may take.
 const ANSWER: Duration = Duration::from_secs(4);
 /// How long an engine may be silent before it is said.
-const SILENCE: Duration = Duration::from_secs(9);
+const SILENCE: Duration = Duration::from_secs(7);
 /// How long it may be silent, or gone, before the step is lost. Less than the 30 s after which the helper ends its
 /// program because nobody is there.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -174,7 +174,7 @@ impl Link {
     async fn listen(&mut self, attached: &mut AttachOutput, mut synced: bool) -> Over {
         let mut frames = Frames::default();
         let mut exit = self.exit.clone();
-        let mut pulse = self.pulse();
+        let mut pulse = self.pulse(synced);
         let mut drained: BoxFuture<'static, ()> = std::future::pending().boxed();
         loop {
             tokio::select! {
@@ -216,7 +216,7 @@ impl Link {
                     if self.heard.elapsed() >= PATIENCE {
                         return Over::Lost;
                     }
-                    pulse = self.pulse();
+                    pulse = self.pulse(synced);
                 }
             }
         }
@@ -224,14 +224,14 @@ impl Link {
 
     /// After a pause: whether the engine is there and what it says. Tells the helper that we are, where nothing
     /// else does.
-    fn pulse(&self) -> BoxFuture<'static, Found> {
+    fn pulse(&self, synced: bool) -> BoxFuture<'static, Found> {
         let (docker, name) = (self.docker.clone(), self.name.clone());
         let detached = self.common.detached.load(Ordering::Relaxed);
         async move {
             sleep(PULSE).await;
             if detached {
-                // The next one comes soon.
-                let _ = signal(&docker, &name, "USR1").await;
+                // The next one comes soon. The first answer may have come before the engine passed anything on.
+                let _ = signal(&docker, &name, if synced { "USR1" } else { "USR2" }).await;
             }
             inspect(&docker, &name).await
         }
