@@ -1,6 +1,8 @@
 //! The codings a secret is searched in.
 //!
-//! Not here, and so not masked: colour codes between the characters, compression, encryption.
+//! Not here, because the search itself sees through them: colour codes between the characters, the
+//! ends of wrapped lines. Not masked: compression, encryption, a line of a secret that is shorter than
+//! [`MIN_LENGTH`] by itself, and of a secret that is no UTF-8 the quoted forms of programming languages.
 
 mod binary;
 mod text;
@@ -35,7 +37,9 @@ pub(super) fn collect(secret: &[u8], patterns: &mut BTreeSet<Vec<u8>>) {
     for whole in wholes.iter().map(Vec::as_slice).chain([secret]) {
         binary::base64(whole).into_iter().for_each(&mut add);
         if whole.len() <= EVERY_CODING {
+            binary::wrapped_early(whole).into_iter().for_each(&mut add);
             binary::others(whole).into_iter().for_each(&mut add);
+            text::url(whole).into_iter().map(String::into_bytes).for_each(&mut add);
         }
     }
     let small = core.len() <= EVERY_CODING;

@@ -6,6 +6,8 @@
 //! [`MIN_LENGTH`]: whoever takes a secret in refuses those.
 
 mod encodings;
+mod seen;
+mod skip;
 mod stream;
 
 use std::collections::{BTreeSet, HashMap};
@@ -16,6 +18,7 @@ use aho_corasick::automaton::{Automaton, StateID};
 use aho_corasick::nfa::contiguous::NFA;
 use aho_corasick::{Anchored, MatchKind};
 
+use skip::Skip;
 pub use stream::MaskStream;
 
 /// Bytes that a secret must have to be masked; anything shorter would be found everywhere.
@@ -74,10 +77,13 @@ impl fmt::Debug for Masker {
 /// beginning of a pattern.
 struct Finder {
     automaton: NFA,
+    start: StateID,
+    /// None where a pattern is too short for it.
+    skip: Option<Skip>,
     /// For states that a longer match may grow out of: how many bytes they stand for.
-    growing: HashMap<StateID, usize>,
+    growing: HashMap<StateID, u32>,
     /// For states that are the end of a match and nothing more: how many bytes may still grow.
-    leaves: HashMap<StateID, usize>,
+    leaves: HashMap<StateID, u32>,
 }
 
 impl Finder {
@@ -88,10 +94,13 @@ impl Finder {
             .dense_depth(3)
             .build(patterns)
             .expect("the patterns of all secrets fit into 2^31 states");
-        let mut finder = Self { automaton, growing: HashMap::new(), leaves: HashMap::new() };
+        let start =
+            automaton.start_state(Anchored::No).expect("the automaton is built for unanchored searches");
+        let skip = Skip::new(patterns);
+        let mut finder = Self { automaton, start, skip, growing: HashMap::new(), leaves: HashMap::new() };
         for pattern in patterns {
-            let mut state = finder.start();
-            for (depth, &byte) in pattern.iter().enumerate() {
+            let mut state = finder.start;
+            for (depth, &byte) in (0u32..).zip(pattern) {
                 finder.growing.insert(state, depth);
                 state = finder.step(state, byte);
             }
@@ -106,20 +115,16 @@ impl Finder {
         finder
     }
 
-    fn start(&self) -> StateID {
-        self.automaton.start_state(Anchored::No).expect("the automaton is built for unanchored searches")
-    }
-
     fn step(&self, state: StateID, byte: u8) -> StateID {
         self.automaton.next_state(Anchored::No, state, byte)
     }
 
     fn walk(&self, bytes: &[u8]) -> StateID {
-        bytes.iter().fold(self.start(), |state, &byte| self.step(state, byte))
+        bytes.iter().fold(self.start, |state, &byte| self.step(state, byte))
     }
 
     /// How many bytes at the end of a whole pattern may be the beginning of a longer match.
-    fn longest_growing_end(&self, mut pattern: &[u8]) -> usize {
+    fn longest_growing_end(&self, mut pattern: &[u8]) -> u32 {
         loop {
             pattern = pattern.get(1..).unwrap_or_default();
             let state = self.walk(pattern);
@@ -132,7 +137,11 @@ impl Finder {
 
     /// How many of the last bytes may be the beginning of a match that ends later.
     fn held(&self, state: StateID) -> usize {
-        self.growing.get(&state).or_else(|| self.leaves.get(&state)).copied().unwrap_or(0)
+        if state == self.start {
+            return 0;
+        }
+        let held = self.growing.get(&state).or_else(|| self.leaves.get(&state));
+        held.map_or(0, |held| *held as usize)
     }
 
     /// The length of the longest match that ends here; 0 without one.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use aho_corasick::automaton::{Automaton, StateID};
 
+use super::seen::{self, Seen};
+use super::skip::WINDOW;
 use super::{Finder, MASK};
 
 /// Masks a stream that comes in pieces, as if it had come in one.
@@ -14,7 +16,10 @@ pub struct MaskStream {
 
 struct Search {
     finder: Arc<Finder>,
+    /// Of the search in all bytes.
     state: StateID,
+    /// The search in what can be seen, while it may differ from the one in all bytes.
+    seen: Option<Seen>,
     /// What came in and did not go out: it may be the beginning of a secret.
     held: Vec<u8>,
     /// What of `held` is secret already: in order, apart from one another.
@@ -26,8 +31,9 @@ struct Search {
 impl MaskStream {
     pub(super) fn new(finder: Option<Arc<Finder>>) -> Self {
         let search = finder.map(|finder| Search {
-            state: finder.start(),
+            state: finder.start,
             finder,
+            seen: None,
             held: Vec::new(),
             secret: Vec::new(),
             after_mask: false,
@@ -57,27 +63,81 @@ impl MaskStream {
 
 impl Search {
     fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let automaton = &self.finder.automaton;
-        let mut state = self.state;
-        let before = self.held.len();
-        for (at, &byte) in bytes.iter().enumerate() {
-            state = self.finder.step(state, byte);
-            if automaton.is_special(state) {
-                let length = self.finder.longest_match(state);
-                if length > 0 {
-                    let end = before + at + 1;
-                    add(&mut self.secret, end - length..end);
+        let finder = Arc::clone(&self.finder);
+        let mut at = self.held.len();
+        self.held.extend_from_slice(bytes);
+        while at < self.held.len() {
+            if self.seen.is_none() {
+                let rest = self.held.get(at..).unwrap_or_default();
+                let plain = rest.iter().position(|byte| seen::may_begin(*byte)).unwrap_or(rest.len());
+                self.walk(&finder, at, at + plain);
+                at += plain;
+            }
+            at = self.step_both(&finder, at);
+        }
+        let len = self.held.len();
+        let growing = self.seen.as_ref().map_or(len, |seen| seen.growing(&finder, len));
+        self.release(growing.min(len - finder.held(self.state)))
+    }
+
+    /// Searches bytes that can all be seen, while both searches are one.
+    fn walk(&mut self, finder: &Finder, from: usize, to: usize) {
+        let mut at = from;
+        while at < to {
+            let mut until = to;
+            if let Some(skip) = &finder.skip {
+                let held = finder.held(self.state);
+                // Shorter than that, what is held may just as well be looked at again from its start.
+                if held < WINDOW {
+                    let first = at - held;
+                    let passed = skip.next(self.held.get(first..to).unwrap_or_default());
+                    if passed > 0 {
+                        self.state = finder.start;
+                        at = first + passed;
+                    }
+                    until = to.min(first + passed + WINDOW);
+                } else {
+                    until = to.min(at + WINDOW);
+                }
+            }
+            for &byte in self.held.get(at..until).unwrap_or_default() {
+                self.state = finder.step(self.state, byte);
+                at += 1;
+                if finder.automaton.is_special(self.state) {
+                    let length = finder.longest_match(self.state);
+                    if length > 0 {
+                        add(&mut self.secret, at - length..at);
+                    }
                 }
             }
         }
-        self.state = state;
-        self.held.extend_from_slice(bytes);
-        self.release(self.held.len() - self.finder.held(state))
+    }
+
+    /// Searches the byte at `at`, if there is one, in both ways; the place behind it.
+    fn step_both(&mut self, finder: &Finder, at: usize) -> usize {
+        let Some(&byte) = self.held.get(at) else { return at };
+        if self.seen.is_none() && seen::begins(byte, finder, self.state) {
+            self.seen = Some(Seen::new(self.state));
+        }
+        self.state = finder.step(self.state, byte);
+        let length = finder.longest_match(self.state);
+        if length > 0 {
+            add(&mut self.secret, at + 1 - length..at + 1);
+        }
+        if let Some(seen) = &mut self.seen {
+            let held = self.held.get(..=at).unwrap_or_default();
+            seen.take(finder, held, &mut |range| add(&mut self.secret, range));
+            if seen.is_as_good(finder, self.state, held.len()) {
+                self.seen = None;
+            }
+        }
+        at + 1
     }
 
     fn finish(&mut self) -> Vec<u8> {
         let rest = self.release(self.held.len());
-        self.state = self.finder.start();
+        self.state = self.finder.start;
+        self.seen = None;
         self.after_mask = false;
         rest
     }
@@ -109,6 +169,9 @@ impl Search {
             *range = range.start.saturating_sub(count)..range.end.saturating_sub(count);
             range.start < range.end
         });
+        if let Some(seen) = &mut self.seen {
+            seen.shift(count);
+        }
         out
     }
 }

@@ -1,5 +1,7 @@
 //! Codings of bytes: base64, base32, hexadecimal.
 
+use crate::base::masker::seen::BEFORE_WRAP;
+
 const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -24,11 +26,23 @@ pub(super) fn base64(bytes: &[u8]) -> Vec<Vec<u8>> {
     found
 }
 
+/// What is left on the second line of base64 that is wrapped right behind its first digits: too few
+/// for the search to see that the lines belong together.
+pub(super) fn wrapped_early(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let cores = [STANDARD, URL].into_iter().flat_map(|alphabet| (0..3).map(move |before| (alphabet, before)));
+    let cores = cores.map(|(alphabet, before)| core(alphabet, 6, before, bytes));
+    cores
+        .flat_map(|core| (1..BEFORE_WRAP).filter_map(move |first| Some(core.get(first..)?.to_vec())))
+        .collect()
+}
+
 /// Base64 of base64 and of UTF-16, base32, and hexadecimal in its usual spellings.
 pub(super) fn others(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
-    for inner in (0..3).map(|before| core(STANDARD, 6, before, bytes)) {
-        found.extend((0..3).map(|before| core(STANDARD, 6, before, &inner)));
+    for alphabet in [STANDARD, URL] {
+        for inner in (0..3).map(|before| core(alphabet, 6, before, bytes)) {
+            found.extend((0..3).map(|before| core(STANDARD, 6, before, &inner)));
+        }
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
         let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();

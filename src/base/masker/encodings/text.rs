@@ -7,7 +7,7 @@ use std::fmt::Write;
 pub(super) fn spellings(text: &str) -> Vec<String> {
     let mut found = quoted(text);
     found.extend(shell(text));
-    found.extend(url(text));
+    found.extend(url(text.as_bytes()));
     found.extend(html(text));
     found.push(text.chars().map(String::from).collect::<Vec<_>>().join(" "));
     found
@@ -67,7 +67,9 @@ fn go(text: &str) -> String {
             '\t' => out.push_str("\\t"),
             '\x0b' => out.push_str("\\v"),
             c if c.is_ascii_control() => write(&mut out, format_args!("\\x{:02x}", c as u32)),
-            c => out.push(c),
+            c if c.is_ascii() || !c.escape_debug().to_string().starts_with('\\') => out.push(c),
+            c if u32::from(c) > 0xffff => write(&mut out, format_args!("\\U{:08x}", c as u32)),
+            c => write(&mut out, format_args!("\\u{:04x}", c as u32)),
         }
         out
     })
@@ -83,21 +85,55 @@ fn shell(text: &str) -> Vec<String> {
             out
         })
     };
-    let dollar = go(text).replace("\\\"", "\"").replace('\'', "\\'").replace("\\x1b", "\\E");
+    let dollar = in_dollar_quotes(text);
     vec![
         text.replace('\'', "'\\''"),
         text.replace('\'', "'\"'\"'"),
         backslashes(&|c| "\"\\$`".contains(c)),
         backslashes(&|c| c.is_ascii() && !c.is_ascii_alphanumeric() && !"%+,-./:=@_".contains(c)),
+        octal(&dollar),
         dollar,
     ]
 }
 
-fn url(text: &str) -> Vec<String> {
+/// The inside of `$'…'` as bash writes it.
+fn in_dollar_quotes(text: &str) -> String {
+    text.chars().fold(String::new(), |mut out, c| {
+        match c {
+            '\'' | '\\' => write(&mut out, format_args!("\\{c}")),
+            '\x07' => out.push_str("\\a"),
+            '\x08' => out.push_str("\\b"),
+            '\x0c' => out.push_str("\\f"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\x0b' => out.push_str("\\v"),
+            '\x1b' => out.push_str("\\E"),
+            c if c.is_ascii_control() => write(&mut out, format_args!("\\{:03o}", c as u32)),
+            c => out.push(c),
+        }
+        out
+    })
+}
+
+/// What is not ASCII as a shell writes it that knows no UTF-8.
+fn octal(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii() {
+            out.push(char::from(byte));
+        } else {
+            write(&mut out, format_args!("\\{byte:03o}"));
+        }
+        out
+    })
+}
+
+/// How bytes are spelt in a URL.
+pub(super) fn url(bytes: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     for upper in [true, false] {
-        let percent = |text: &str, free: &str| {
-            text.bytes().fold(String::new(), |mut out, byte| {
+        let percent = |bytes: &[u8], free: &str| {
+            bytes.iter().fold(String::new(), |mut out, &byte| {
                 match byte {
                     _ if byte.is_ascii_alphanumeric() || free.as_bytes().contains(&byte) => {
                         out.push(char::from(byte));
@@ -108,14 +144,14 @@ fn url(text: &str) -> Vec<String> {
                 out
             })
         };
-        let strict = percent(text, "-._~");
+        let strict = percent(bytes, "-._~");
         found.extend([
-            percent(&strict, "-._~"),
-            percent(text, "-._~!*'()"),
-            percent(text, "-._~/"),
-            percent(text, "-._~!$&'()*+,;=:@/"),
-            percent(text, "*-._ ").replace(' ', "+"),
-            percent(text, "-._~ ").replace(' ', "+"),
+            percent(strict.as_bytes(), "-._~"),
+            percent(bytes, "-._~!*'()"),
+            percent(bytes, "-._~/"),
+            percent(bytes, "-._~!$&'()*+,;=:@/"),
+            percent(bytes, "*-._ ").replace(' ', "+"),
+            percent(bytes, "-._~ ").replace(' ', "+"),
             strict,
         ]);
     }
