@@ -12,6 +12,7 @@ pub mod id;
 pub mod masker;
 pub mod reason;
 pub mod safe_dir;
+mod secret;
 pub mod tree;
 pub mod units;
 
@@ -20,5 +21,6 @@ pub use diagnostic::{Diagnostic, Severity, SourceText, Span};
 pub use hex::hex;
 pub use id::{InstanceId, RunId, StageId, StepId};
 pub use reason::{Outcome, Reason, RetryClass};
+pub use secret::{Secret, SecretTooShort};
 pub use tree::Tree;
 pub use units::Bytes;

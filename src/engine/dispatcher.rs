@@ -18,7 +18,7 @@ use super::images::Images;
 use super::message::{Message, News, Order};
 use super::schedule::{Decision, Schedule};
 use super::world::World;
-use super::{Cancel, Emit, Job, retry};
+use super::{Cancel, Emit, Job, hide, retry};
 use crate::base::{Outcome, Reason};
 use crate::event::{CancelLevel, End, Event, EventKind, RunState, VERSION};
 use crate::plan::graph::{self, StageKind};
@@ -420,7 +420,7 @@ impl Dispatcher {
             seq: self.state.events,
             at: self.world.clock.now(),
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-            kind,
+            kind: hide::in_messages(&self.world.masker, kind),
         };
         self.state.apply(&event);
         (self.emit)(event);

@@ -44,8 +44,7 @@ pub(super) async fn execute(world: Arc<World>, attempt: Attempt, orders: mpsc::U
         Ok(Err(Withdrawn(None))) => return,
         Err(panic) => verdict::of_panic(panic.as_ref()),
     };
-    let message = end.message.map(|message| world.masker.mask(&message));
-    world.say(attempt.position, attempt.spec.attempt, News::Ended(End { message, ..end })).await;
+    world.say(attempt.position, attempt.spec.attempt, News::Ended(end)).await;
 }
 
 async fn live(world: &World, attempt: &Attempt, mut orders: Orders) -> Result<End, Withdrawn> {

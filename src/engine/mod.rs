@@ -18,6 +18,7 @@ mod convert;
 mod dispatcher;
 mod environment;
 mod executor;
+mod hide;
 mod images;
 mod message;
 mod output;

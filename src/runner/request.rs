@@ -1,10 +1,12 @@
 //! What a run is asked to do, before anything is looked at.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
-use crate::base::Bytes;
+use crate::base::masker::Masker;
+use crate::base::{Bytes, Secret};
 use crate::source;
 
 /// One run, as asked for.
@@ -20,6 +22,8 @@ pub struct Request {
     pub log_limit: Bytes,
     /// A failed step ends no other step of its stage.
     pub keep_going: bool,
+    /// What is hidden wherever it is printed. No step is given them by being named here.
+    pub secrets: Vec<Secret>,
 }
 
 /// What runs.
@@ -42,7 +46,7 @@ pub enum Target {
 }
 
 /// What a pipeline works on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Source {
     /// A capture of a directory with its uncommitted work.
     Directory(PathBuf),
@@ -72,7 +76,14 @@ impl Target {
 impl Request {
     /// A run of this target with the language's defaults (L3).
     pub fn new(target: Target) -> Self {
-        Self { target, env: BTreeMap::new(), jobs: None, log_limit: Bytes(64 << 20), keep_going: false }
+        Self {
+            target,
+            env: BTreeMap::new(),
+            jobs: None,
+            log_limit: Bytes(64 << 20),
+            keep_going: false,
+            secrets: Vec::new(),
+        }
     }
 
     /// A run of the pipeline of a source.
@@ -94,7 +105,7 @@ impl Source {
     }
 
     /// The secrets that the source itself holds: the password of a URL.
-    pub(super) fn secrets(&self) -> Vec<Vec<u8>> {
+    fn secrets(&self) -> Vec<Vec<u8>> {
         const SHORTEST: usize = 8;
         let Source::Url { url, .. } = self else { return Vec::new() };
         let authority = url.split_once("://").and_then(|(_, rest)| rest.split('/').next());
@@ -106,6 +117,31 @@ impl Source {
         secrets.dedup();
         secrets.retain(|secret| secret.len() >= SHORTEST);
         secrets
+    }
+}
+
+impl Request {
+    /// Knows everything that this run must not show.
+    pub(super) fn masker(&self) -> Masker {
+        let named = self.secrets.iter().map(|secret| secret.expose().to_vec());
+        let held = match &self.target {
+            Target::Pipeline { source, .. } => source.secrets(),
+            Target::Image { .. } => Vec::new(),
+        };
+        Masker::new(named.chain(held))
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Directory(path) => f.debug_tuple("Directory").field(path).finish(),
+            Source::InPlace(path) => f.debug_tuple("InPlace").field(path).finish(),
+            Source::Url { url, reference } => {
+                let url = source::without_credentials(url);
+                f.debug_struct("Url").field("url", &url).field("reference", reference).finish()
+            }
+        }
     }
 }
 
@@ -127,6 +163,18 @@ fn percent_decoded(text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_can_be_shown_without_its_secrets() {
+        let source = Source::parse("https://user:hunter2-hunter2@host/a.git");
+        let secrets = vec![Secret::new("correct-horse-battery").expect("it is long enough")];
+        let request = Request { secrets, ..Request::pipeline(source) };
+        let shown = format!("{request:?} {request:#?}");
+        assert!(shown.contains("https://host/a.git"), "{shown}");
+        assert!(!shown.contains("hunter2") && !shown.contains("horse"), "{shown}");
+        let masked = request.masker().mask("hunter2-hunter2, correct-horse-battery");
+        assert_eq!(masked, "***, ***");
+    }
 
     #[test]
     fn a_source_is_a_directory_or_a_url() {

@@ -7,11 +7,10 @@ use std::thread;
 use super::begun::unless_cancelled;
 use super::error::{NotRun, RunError};
 use super::prepare::Prepared;
-use super::request::{Request, Target};
+use super::request::Request;
 use super::room;
 use super::slots::MachineSlots;
 use crate::backend::{RunSpec, policy::Trust};
-use crate::base::masker::Masker;
 use crate::base::{RunId, SystemClock};
 use crate::engine::{self, Hint, Job, Options};
 use crate::event::RunState;
@@ -78,7 +77,7 @@ impl Prepared {
             options: Options { jobs, log_limit: request.log_limit, lookahead: true },
             // A directory of this machine and a URL given by hand are trusted (language L35).
             trust: Trust::Trusted,
-            masker: masker(&request.target),
+            masker: request.masker(),
             overrides: request.env,
             logs: record.logs(),
             hint: captured.map(|captured| Box::new(room::hint(&captured.tree)) as Hint),
@@ -100,13 +99,6 @@ impl Prepared {
             None => Vec::new(),
         };
         Ok(Finished { run, state, left, failures })
-    }
-}
-
-fn masker(target: &Target) -> Masker {
-    match target {
-        Target::Pipeline { source, .. } => Masker::new(source.secrets()),
-        Target::Image { .. } => Masker::none(),
     }
 }
 

@@ -47,6 +47,6 @@ pub use captured::{Captured, GitFacts};
 pub use directory::{capture_directory, in_place, root_of};
 pub use error::{Said, SourceError};
 pub use place::WORKSPACE_GID;
-pub use remote::is_url;
+pub use remote::{is_url, without_credentials};
 pub use url::{FromUrl, capture_url};
 pub use watch::GoesOn;

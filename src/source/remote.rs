@@ -105,7 +105,7 @@ pub fn is_url(text: &str) -> bool {
 }
 
 /// A URL without what is secret in it; any other text as it is.
-pub(super) fn without_credentials(text: &str) -> String {
+pub fn without_credentials(text: &str) -> String {
     let Some(parts) = Parts::of(text) else { return text.to_owned() };
     let keeps_user = parts.scheme.is_none_or(|scheme| scheme.eq_ignore_ascii_case("ssh"));
     let user = parts.user.filter(|_| keeps_user).map(|user| format!("{user}@")).unwrap_or_default();
