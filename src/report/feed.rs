@@ -7,13 +7,16 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use super::queue::{Entry, Queue};
-use super::refill::{Extent, pieces};
+use super::refill::pieces;
 use super::{LogSource, OutputNeed, Reader};
 use crate::event::{Event, EventKind, RunState};
 use crate::plan::Plan;
 
 /// How long a reader may get nothing done at the end before it is left behind.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a reader that needs no bytes lets output gather, so that it gets one event for all of it.
+const REST: Duration = Duration::from_secs(1);
 
 /// Hands every event to every reader, and waits for none of them.
 pub struct Feed {
@@ -124,6 +127,12 @@ impl Worker {
         while let Some(entry) = self.queue.pop() {
             match entry {
                 Entry::One(event) => self.give(&event),
+                Entry::Joined(events) if self.need == OutputNeed::Places => {
+                    for event in &events {
+                        self.give(event);
+                    }
+                    self.queue.rest(REST);
+                }
                 Entry::Joined(events) => events.iter().for_each(|event| self.give_joined(event)),
             }
         }
@@ -140,7 +149,7 @@ impl Worker {
     fn give_joined(&mut self, event: &Event) {
         let EventKind::Output(output) = &event.kind else { return self.give(event) };
         let logs = Arc::clone(&self.logs);
-        pieces(output, Extent::Joined, self.need == OutputNeed::Bytes, logs.as_ref(), &mut |piece| {
+        pieces(output, logs.as_ref(), &mut |piece| {
             self.give(&Event { kind: EventKind::Output(piece), ..event.clone() });
         });
     }

@@ -2,7 +2,7 @@
 //!
 //! Control events are always kept. Output is kept with its bytes within a budget; beyond it only
 //! where it is in the log is kept, and all of an attempt's output between two control events takes
-//! one place.
+//! one place. So it does from the start for a reader that needs no bytes.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -58,17 +58,11 @@ impl Queue {
                 OutputNeed::Places => output.data = Bytes::new(),
                 OutputNeed::Bytes => {}
             }
-            if need == OutputNeed::Places
-                && let Some(Entry::One(last)) = inner.entries.back_mut()
-                && join(last, output, |last, output| last.stream == output.stream)
-            {
-                return;
-            }
-            if inner.cost + EVENT_COST + output.data.len() > BUDGET {
+            if need == OutputNeed::Places || inner.cost + EVENT_COST + output.data.len() > BUDGET {
                 output.data = Bytes::new();
                 match inner.entries.back_mut() {
                     Some(Entry::Joined(joined)) => {
-                        if !joined.iter_mut().rev().any(|last| join(last, output, |_, _| true)) {
+                        if !joined.iter_mut().rev().any(|last| join(last, output)) {
                             joined.push(event);
                         }
                     }
@@ -98,6 +92,15 @@ impl Queue {
             }
             inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Waits as long as nothing but output comes, and no longer than `pause`.
+    pub(super) fn rest(&self, pause: Duration) {
+        let inner = self.lock();
+        let calm = |inner: &mut Inner| {
+            !inner.closed && !inner.entries.iter().any(|entry| matches!(entry, Entry::One(_)))
+        };
+        drop(self.changed.wait_timeout_while(inner, pause, calm).unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Says that nothing more will be pushed.
@@ -166,13 +169,12 @@ fn cost(event: &Event) -> usize {
 }
 
 /// Lengthens `last` by `output` where that goes on right behind it in the same log.
-fn join(last: &mut Event, output: &Output, alike: impl Fn(&Output, &Output) -> bool) -> bool {
+fn join(last: &mut Event, output: &Output) -> bool {
     let EventKind::Output(last) = &mut last.kind else { return false };
     let goes_on = last.data.is_empty()
         && last.offset + last.len == output.offset
         && last.attempt == output.attempt
-        && last.step == output.step
-        && alike(last, output);
+        && last.step == output.step;
     if goes_on {
         last.len += output.len;
     }

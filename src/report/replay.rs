@@ -1,6 +1,6 @@
 //! A stored run shown again by the code that showed it live.
 
-use super::refill::{Extent, pieces};
+use super::refill::pieces;
 use super::{LogSource, OutputNeed, Reader};
 use crate::event::{Event, EventKind, RunState};
 use crate::plan::Plan;
@@ -22,7 +22,7 @@ pub fn replay(
         match &event.kind {
             EventKind::Output(_) if need == OutputNeed::Nothing => {}
             EventKind::Output(output) if need == OutputNeed::Bytes && output.data.is_empty() => {
-                pieces(output, Extent::Exact, true, logs, &mut |piece| {
+                pieces(output, logs, &mut |piece| {
                     give(&Event { kind: EventKind::Output(piece), ..event.clone() });
                 });
             }

@@ -11,6 +11,8 @@ use crate::event::Stream;
 
 /// Entries that are read at once.
 const BLOCK: u64 = 512;
+/// Bytes of a log that are looked at at once.
+const PIECE: u64 = 64 << 10;
 
 /// The log of one attempt.
 #[derive(Debug)]
@@ -22,7 +24,7 @@ pub struct StoredLog {
 /// A line of a log, or the part of one up to where the other stream broke in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// When it began to arrive.
+    /// When it began to arrive, to a tenth of a second.
     pub at: Timestamp,
     /// Where it came out.
     pub stream: Stream,
@@ -78,10 +80,18 @@ impl StoredLog {
     /// How many lines there are, counting parts.
     ///
     /// # Errors
-    /// When the index cannot be asked.
+    /// When log or index cannot be read.
     pub fn lines(&self) -> io::Result<u64> {
-        // What is left over belongs to an entry that is being written.
-        Ok(self.index.metadata()?.len() / ENTRY as u64)
+        let count = self.entry_count()?;
+        let Some(last) = self.entries(count.saturating_sub(1), 1)?.pop() else { return Ok(0) };
+        let (mut lines, mut at, mut ended) = (last.line, last.offset, true);
+        loop {
+            let bytes = self.read(at, PIECE)?;
+            let Some(end) = bytes.last() else { return Ok(lines + u64::from(!ended)) };
+            lines += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+            ended = *end == b'\n';
+            at += bytes.len() as u64;
+        }
     }
 
     /// Up to `count` lines from number `first`, which counts from 0.
@@ -89,38 +99,45 @@ impl StoredLog {
     /// # Errors
     /// When log or index cannot be read.
     pub fn read_lines(&self, first: u64, count: u64) -> io::Result<Vec<Line>> {
-        let entries = self.entries(first, count.saturating_add(1))?;
         let mut lines = Vec::new();
-        for (place, entry) in entries.iter().enumerate() {
-            if place as u64 == count {
-                break;
-            }
-            let end = match entries.get(place + 1) {
-                Some(next) => next.offset,
-                None => self.len()?,
-            };
+        let Some(mut number) = self.last_entry(|entry| entry.line <= first)? else { return Ok(lines) };
+        let mut block = self.entries(number, 2)?;
+        while let [entry, next @ ..] = &block[..] {
+            let end = next.first().map_or_else(|| self.len(), |next| Ok(next.offset))?;
             let bytes = self.read(entry.offset, end.saturating_sub(entry.offset))?;
-            lines.push(Line { at: entry.at, stream: entry.stream, goes_on: entry.goes_on, bytes });
+            for (line, bytes) in (entry.line..).zip(bytes.split_inclusive(|byte| *byte == b'\n')) {
+                if lines.len() as u64 == count {
+                    return Ok(lines);
+                }
+                if line >= first {
+                    let goes_on = entry.goes_on && line == entry.line;
+                    lines.push(Line { at: entry.at, stream: entry.stream, goes_on, bytes: bytes.to_vec() });
+                }
+            }
+            number += 1;
+            block = self.entries(number, 2)?;
         }
         Ok(lines)
     }
 
-    /// The number of the line that holds the byte at `offset`.
-    ///
-    /// # Errors
-    /// When there is no line, or the index cannot be read.
-    pub fn line_at(&self, offset: u64) -> io::Result<u64> {
-        let (mut low, mut high) = (0, self.lines()?);
+    /// The number of the last entry of which this is true; it is true of all before that.
+    fn last_entry(&self, holds: impl Fn(&Entry) -> bool) -> io::Result<Option<u64>> {
+        let (mut low, mut high) = (0, self.entry_count()?);
         while low < high {
             let middle = low.midpoint(high);
             let entry = self.entries(middle, 1)?.pop().ok_or(io::ErrorKind::UnexpectedEof)?;
-            if entry.offset <= offset {
+            if holds(&entry) {
                 low = middle + 1;
             } else {
                 high = middle;
             }
         }
-        low.checked_sub(1).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        Ok(low.checked_sub(1))
+    }
+
+    /// How many entries the index has. What is left over belongs to one that is being written.
+    fn entry_count(&self) -> io::Result<u64> {
+        Ok(self.index.metadata()?.len() / ENTRY as u64)
     }
 
     /// The stream that the byte at `offset` came out of, and the offset up to which only that stream
@@ -129,11 +146,12 @@ impl StoredLog {
     /// # Errors
     /// When there is no such byte, or log or index cannot be read.
     pub fn stream_at(&self, offset: u64) -> io::Result<(Stream, u64)> {
-        let mut line = self.line_at(offset)?;
+        let before = self.last_entry(|entry| entry.offset <= offset)?;
+        let mut number = before.ok_or(io::ErrorKind::UnexpectedEof)?;
         let mut stream = None;
         loop {
-            let block = self.entries(line, BLOCK)?;
-            line += block.len() as u64;
+            let block = self.entries(number, BLOCK)?;
+            number += block.len() as u64;
             for entry in &block {
                 match stream {
                     None => stream = Some(entry.stream),
@@ -153,7 +171,7 @@ impl StoredLog {
     /// # Errors
     /// When the index cannot be read.
     pub fn entries(&self, first: u64, count: u64) -> io::Result<Vec<Entry>> {
-        let count = count.min(self.lines()?.saturating_sub(first));
+        let count = count.min(self.entry_count()?.saturating_sub(first));
         let len = usize::try_from(count).map_err(io::Error::other)?.saturating_mul(ENTRY);
         let mut bytes = vec![0; len];
         self.index.read_exact_at(&mut bytes, first.saturating_mul(ENTRY as u64))?;

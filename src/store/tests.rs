@@ -217,6 +217,30 @@ fn a_recorder_that_cannot_write_says_so_once_and_goes_on() {
 }
 
 #[test]
+fn the_index_of_short_lines_is_small_and_finds_each() {
+    let home = home();
+    let record = Record::create(home.path(), &run_id()).expect("a record");
+    let (logs, step) = (record.logs(), StepId::new("unit"));
+    let mut log = Logs::open(logs.as_ref(), &step, 1).expect("a new log");
+    let text: String = (0..200_000).map(|line| format!("{line}\n")).collect();
+    for piece in text.as_bytes().chunks(50_000) {
+        log.append(Stream::Stdout, Timestamp(1), piece).expect("there is room");
+    }
+    log.append(Stream::Stdout, Timestamp(2), b"the last").expect("there is room");
+    let index = record.directory().join("logs/unit.1.idx");
+    assert!(fs::metadata(index).expect("it is there").len() * 100 < text.len() as u64);
+    let stored = record.log(&step, 1).expect("a log");
+    assert_eq!(stored.lines().expect("a length"), 200_001);
+    for first in [0, 1, 12_345, 99_999, 199_998] {
+        let lines = stored.read_lines(first, 2).expect("lines");
+        let lines: Vec<_> = lines.iter().map(|line| String::from_utf8_lossy(&line.bytes)).collect();
+        assert_eq!(lines, [format!("{first}\n"), format!("{}\n", first + 1)]);
+    }
+    assert_eq!(stored.read_lines(200_000, 2).expect("lines")[0].bytes, b"the last");
+    assert_eq!(stored.read_lines(200_001, 2).expect("lines"), []);
+}
+
+#[test]
 fn a_reader_that_lags_finds_all_of_it_in_the_record() {
     let home = home();
     let mut run = Recording::start();
@@ -259,7 +283,7 @@ proptest! {
         let mut all: Vec<(Stream, u8)> = Vec::new();
         for (place, (stderr, bytes)) in appends.iter().enumerate() {
             let stream = if *stderr { Stream::Stderr } else { Stream::Stdout };
-            log.append(stream, Timestamp(place as u64), bytes).expect("there is room");
+            log.append(stream, Timestamp(place as u64 * 40), bytes).expect("there is room");
             all.extend(bytes.iter().map(|byte| (stream, *byte)));
         }
         let stored = record.log(&step, 1).expect("a log");

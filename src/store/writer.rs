@@ -141,8 +141,11 @@ mod tests {
     fn a_full_disk_leaves_both_files_whole_and_is_tried_again() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut writer = writer(directory.path());
-        let append =
-            |writer: &mut Writer, text: &str| writer.append(Stream::Stdout, Timestamp(1), text.as_bytes());
+        let mut now = 0;
+        let mut append = |writer: &mut Writer, text: &str| {
+            now += 1_000;
+            writer.append(Stream::Stdout, Timestamp(now), text.as_bytes())
+        };
         assert_eq!(append(&mut writer, "one\ntwo").ok(), Some(0));
 
         let index = std::mem::replace(&mut writer.index, full());

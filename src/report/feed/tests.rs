@@ -133,10 +133,13 @@ fn a_blocked_reader_costs_no_more_than_its_budget() {
     }
 }
 
-/// What a step printed on a stream, or how much.
+/// What a step printed on a stream, or how much on both.
 fn log(events: &[Event], step: &str, stream: Stream, need: OutputNeed) -> (u64, Vec<u8>) {
-    let of_it =
-        || outputs(events).filter(|output| output.step == StepId::new(step) && output.stream == stream);
+    let places = need == OutputNeed::Places;
+    let of_it = || {
+        outputs(events)
+            .filter(|output| output.step == StepId::new(step) && (places || output.stream == stream))
+    };
     let bytes = of_it().flat_map(|output| output.data.to_vec()).collect();
     (of_it().map(|output| output.len).sum(), if need == OutputNeed::Bytes { bytes } else { Vec::new() })
 }
