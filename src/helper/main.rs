@@ -19,9 +19,9 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use output::Output;
+use output::{Output, Side};
 use program::Program;
-use protocol::{Cause, Command, EndRecord, Frames, Go, Report};
+use protocol::{Cause, Command, EndRecord, Frames, Go};
 use shared_files::SharedFiles;
 
 /// How long background processes may hold the output open after the program's end.
@@ -310,13 +310,13 @@ impl Helper {
     fn pass_output_on(&mut self) {
         let Some(running) = &mut self.running else { return };
         let mut buffer = [0; 64 << 10];
-        let frames: [fn(Vec<u8>) -> Report; 2] = [Report::Stdout, Report::Stderr];
-        for (pipe, frame) in [&mut running.stdout, &mut running.stderr].into_iter().zip(frames) {
+        let pipes = [(&mut running.stdout, Side::Stdout), (&mut running.stderr, Side::Stderr)];
+        for (pipe, side) in pipes {
             while let Some(open) = pipe.as_ref().filter(|_| running.swept || self.output.has_room()) {
                 match sys::read_some(open.as_raw_fd(), &mut buffer) {
                     None => break,
                     Some([]) => *pipe = None,
-                    Some(bytes) => self.output.take(bytes, frame),
+                    Some(bytes) => self.output.take(bytes, side),
                 }
                 // Turns are taken, so that a flood on one stream does not starve the other.
                 if self.output.send().is_err() {

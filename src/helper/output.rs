@@ -16,6 +16,15 @@ const HIGH_WATER: usize = 256 << 10;
 const KEPT: usize = 3 << 19;
 /// The bytes of a frame before its payload.
 const HEADER: usize = 5;
+/// This close to the limit, a line waits for its end, so that the log is not cut within it.
+const CLOSE: u64 = 64 << 10;
+
+/// Where the program printed something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Stdout,
+    Stderr,
+}
 
 /// Everything on its way to the runner.
 pub struct Output {
@@ -34,11 +43,16 @@ pub struct Output {
     limit: u64,
     kept: u64,
     over: bool,
+    /// The beginning of a line that waits.
+    waiting: Option<(Side, Vec<u8>)>,
+    /// What was kept last has no end of a line.
+    within_line: bool,
     digest: Sha256,
     total: u64,
     dropped: u64,
     dropped_lines: u64,
-    dropped_partial: bool,
+    /// What was dropped last of each stream has no end of a line.
+    dropped_partial: [bool; 2],
 }
 
 impl Output {
@@ -54,11 +68,13 @@ impl Output {
             limit: u64::MAX,
             kept: 0,
             over: false,
+            waiting: None,
+            within_line: false,
             digest: Sha256::new(),
             total: 0,
             dropped: 0,
             dropped_lines: 0,
-            dropped_partial: false,
+            dropped_partial: [false; 2],
         }
     }
 
@@ -94,14 +110,14 @@ impl Output {
 
     /// Whether more may be read from the program.
     pub fn has_room(&self) -> bool {
-        self.waiting() < HIGH_WATER
+        self.unsent() < HIGH_WATER
     }
 
     pub fn is_empty(&self) -> bool {
-        self.waiting() == 0
+        self.unsent() == 0
     }
 
-    fn waiting(&self) -> usize {
+    fn unsent(&self) -> usize {
         self.before.len() + self.queue.len() - self.sent
     }
 
@@ -125,41 +141,76 @@ impl Output {
     }
 
     /// Takes in what the program printed.
-    pub fn take(&mut self, bytes: &[u8], frame: fn(Vec<u8>) -> Report) {
+    pub fn take(&mut self, bytes: &[u8], side: Side) {
         self.total += bytes.len() as u64;
-        let kept = self.keep(bytes);
-        let (kept, dropped) = bytes.split_at(kept);
-        if !kept.is_empty() {
-            self.kept += kept.len() as u64;
-            self.digest.update(kept);
-            self.queue.extend(frame(kept.to_vec()).encode());
-        }
-        if let Some(last) = dropped.last() {
-            self.dropped += dropped.len() as u64;
-            self.dropped_lines += dropped.iter().filter(|byte| **byte == b'\n').count() as u64;
-            self.dropped_partial = *last != b'\n';
+        let joined;
+        let bytes = match self.waiting.take() {
+            Some((same, mut line)) if same == side => {
+                line.extend_from_slice(bytes);
+                joined = line;
+                &joined[..]
+            }
+            other => {
+                // The other stream breaks into the line, so nothing is gained by waiting.
+                if let Some((other, line)) = other {
+                    self.pass(&line, other);
+                }
+                bytes
+            }
+        };
+        let room = if self.over { 0 } else { self.limit - self.kept };
+        let lines = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        match usize::try_from(room).ok().and_then(|room| bytes.split_at_checked(room)) {
+            Some((within, beyond)) if !beyond.is_empty() => {
+                self.over = true;
+                let kept = match lines(within) {
+                    // A line that began before, or is longer than the limit, cannot but be cut.
+                    0 if self.within_line || self.kept == 0 => within.len(),
+                    whole => whole,
+                };
+                self.pass(&bytes[..kept], side);
+                self.drop(&bytes[kept..], side);
+            }
+            _ if room - bytes.len() as u64 > CLOSE => self.pass(bytes, side),
+            _ => {
+                let (whole, line) = bytes.split_at(lines(bytes));
+                self.pass(whole, side);
+                if !line.is_empty() {
+                    self.waiting = Some((side, line.to_vec()));
+                }
+            }
         }
     }
 
-    /// How much of it is within the limit, cut at the end of a line where there is one.
-    fn keep(&mut self, bytes: &[u8]) -> usize {
-        let room = if self.over { 0 } else { self.limit - self.kept };
-        let Some(within) = usize::try_from(room).ok().and_then(|room| bytes.get(..room)) else {
-            return bytes.len();
+    fn pass(&mut self, bytes: &[u8], side: Side) {
+        let Some(last) = bytes.last() else { return };
+        self.within_line = *last != b'\n';
+        self.kept += bytes.len() as u64;
+        self.digest.update(bytes);
+        let report = match side {
+            Side::Stdout => Report::Stdout(bytes.to_vec()),
+            Side::Stderr => Report::Stderr(bytes.to_vec()),
         };
-        if within.len() == bytes.len() {
-            return bytes.len();
-        }
-        self.over = true;
-        within.iter().rposition(|byte| *byte == b'\n').map_or(within.len(), |newline| newline + 1)
+        self.queue.extend(report.encode());
+    }
+
+    fn drop(&mut self, bytes: &[u8], side: Side) {
+        let Some(last) = bytes.last() else { return };
+        self.dropped += bytes.len() as u64;
+        self.dropped_lines += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.dropped_partial[usize::from(side == Side::Stderr)] = *last != b'\n';
     }
 
     /// Puts the end record behind everything else.
     pub fn end(&mut self, mut record: EndRecord) {
+        if let Some((side, line)) = self.waiting.take() {
+            self.pass(&line, side);
+        }
+        let partial = self.dropped_partial.iter().filter(|partial| **partial).count() as u64;
         record.log_bytes = self.total;
         record.log_sha256 = std::mem::replace(&mut self.digest, Sha256::new()).finish();
         record.dropped_bytes = self.dropped;
-        record.dropped_lines = self.dropped_lines + u64::from(self.dropped_partial);
+        record.dropped_lines = self.dropped_lines + partial;
         self.queue.extend(Report::Ended(Box::new(record)).encode());
         self.queue.push_back(b'\n');
     }
