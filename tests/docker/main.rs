@@ -17,6 +17,7 @@ mod engines;
 mod examples;
 mod faults;
 mod limits;
+mod logs;
 mod proxy;
 mod registry;
 mod runs;
