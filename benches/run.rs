@@ -18,6 +18,7 @@ use table::{compare, timed};
 
 const IMAGE: &str = "windlass/busybox";
 const ROUNDS: usize = 7;
+const FLOOD: &str = "yes a line of about fifty bytes, as many programs print | head -c 64000000";
 const NAP: Duration = Duration::from_millis(400);
 
 fn main() {
@@ -51,6 +52,13 @@ fn main() {
             || bed.first_output("sequential"),
             || bed.create_and_start(),
         ),
+        compare(
+            "64 MB that a step prints : what `docker run` of the same prints, counted by `wc -c`",
+            1.1,
+            3,
+            || timed(|| bed.run("flood", &["--log-limit", "128Mi"])),
+            || timed(|| docker_run_counted(FLOOD)),
+        ),
     ];
     table::print("A run on Docker", &rows);
 }
@@ -80,7 +88,11 @@ impl Bed {
                 .expect("text grows");
         }
         std::fs::create_dir(&repository).expect("the directory is ours");
-        for (name, text) in [("naps", naps), ("sequential", sequential), ("parallel", parallel)] {
+        let flood = format!(
+            "stages: [{{ name: all, steps: [{{ name: flood, image: {IMAGE}, run: {FLOOD:?} }}] }}]\n"
+        );
+        let files = [("naps", naps), ("sequential", sequential), ("parallel", parallel), ("flood", flood)];
+        for (name, text) in files {
             std::fs::write(repository.join(format!("{name}.yml")), text).expect("the directory is ours");
         }
         git(&repository, &["init", "--quiet"]);
@@ -169,6 +181,11 @@ impl Bed {
 
 fn docker_run(arguments: &[&str]) {
     succeed(Command::new("docker").args(["run", "--rm", IMAGE]).args(arguments));
+}
+
+fn docker_run_counted(script: &str) {
+    let pipe = format!("docker run --rm {IMAGE} sh -c '{script}' | wc -c");
+    succeed(Command::new("sh").args(["-c", &pipe]));
 }
 
 fn docker_run_at_once(count: usize) {

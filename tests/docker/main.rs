@@ -21,6 +21,7 @@ mod logs;
 mod proxy;
 mod registry;
 mod runs;
+mod secrets;
 mod signals;
 mod sizes;
 mod suspend;
