@@ -16,6 +16,8 @@ mod directory;
 mod error;
 mod fetch;
 mod fresh;
+#[doc(hidden)]
+pub mod fuzzing;
 mod git;
 mod hosts;
 mod index;

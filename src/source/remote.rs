@@ -104,13 +104,21 @@ pub fn is_url(text: &str) -> bool {
     Parts::of(text).is_some()
 }
 
-/// A URL without what is secret in it; any other text as it is.
+/// A URL without what is secret in it, also where it is none for another reason; any other text as it is.
 pub fn without_credentials(text: &str) -> String {
-    let Some(parts) = Parts::of(text) else { return text.to_owned() };
+    let Some(parts) = Parts::of(text) else { return without_userinfo(text) };
     let keeps_user = parts.scheme.is_none_or(|scheme| scheme.eq_ignore_ascii_case("ssh"));
     let user = parts.user.filter(|_| keeps_user).map(|user| format!("{user}@")).unwrap_or_default();
     let scheme = parts.scheme.map(|scheme| format!("{scheme}://")).unwrap_or_default();
     format!("{scheme}{user}{}{}", parts.host, parts.path)
+}
+
+/// A text in which nothing stands between `://` and the last `@` before a slash.
+fn without_userinfo(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
 }
 
 struct Parts<'a> {
@@ -128,7 +136,9 @@ impl<'a> Parts<'a> {
     fn of(text: &'a str) -> Option<Self> {
         let (scheme, rest) = match text.split_once("://") {
             Some((scheme, rest)) if is_scheme(scheme) => (Some(scheme), rest),
-            _ => (None, text),
+            // Whoever writes `://` means a scheme, and not a host of that name.
+            Some(_) => return None,
+            None => (None, text),
         };
         // The path begins at the first slash, or at the colon of the short form, whichever is first;
         // a colon before an `@` is a password's.
@@ -177,7 +187,9 @@ fn decode(text: &str) -> Option<String> {
         rest = after;
         if byte == b'%' {
             let (digits, after) = rest.split_at_checked(2)?;
-            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+            // The parser of numbers takes a sign for a digit.
+            let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
             rest = after;
         } else {
             bytes.push(byte);
@@ -243,6 +255,9 @@ mod tests {
             "https://host/",
             "https://me:s3cret@host",
             "https://h/a\nb",
+            "htt_ps://me:s3cret@host/a",
+            "-o https://me:s3cret@host/a",
+            "https://me:s3cret%+1@host/a",
             "./a",
             "/a",
         ] {
