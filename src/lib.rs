@@ -16,6 +16,7 @@
 pub mod backend;
 pub mod base;
 pub mod cli;
+pub mod config;
 pub mod engine;
 pub mod event;
 pub mod frontend;

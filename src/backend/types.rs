@@ -1,10 +1,12 @@
 //! What crosses the line between engine and backend.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::policy::Policy;
 use crate::base::{Reason, RunId, StepId, Tree};
 use crate::event::{Stream, Usage};
 use crate::ledger::Object;
@@ -21,9 +23,11 @@ pub struct RunSpec {
     pub workspace_gid: u32,
     /// Steps that use the same lane never run at the same time. How many steps use each lane.
     pub lanes: BTreeMap<u32, usize>,
+    /// What containers may have; asked before each is created.
+    pub policy: Arc<Policy>,
 }
 
-/// The final description of one attempt's container; what [`policy::check`](super::policy::check) sees.
+/// The final description of one attempt's container; what [`Policy::check`] sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerSpec {
     /// The step.
@@ -86,11 +90,11 @@ pub struct Privileges {
     pub privileged: bool,
     /// The machine's own network.
     pub host_network: bool,
-    /// Paths of the machine, as `host:container`.
+    /// Paths of the machine, as `host:container`, with `:ro` where it is only read.
     pub host_mounts: Vec<String>,
     /// Added capabilities.
     pub capabilities: Vec<String>,
-    /// Devices of the machine.
+    /// Devices of the machine, as `host`, `host:container` or `host:container:rights`.
     pub devices: Vec<String>,
     /// Security options, such as `seccomp=unconfined`.
     pub security_options: Vec<String>,

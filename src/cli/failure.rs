@@ -5,6 +5,7 @@ use std::io;
 use super::exit::Exit;
 use super::output;
 use crate::base::{Diagnostic, SourceText};
+use crate::config::SettingsError;
 use crate::frontend;
 use crate::ledger::{Object, ObjectKind};
 use crate::runner::{HomeError, NotRun, RunError};
@@ -13,6 +14,15 @@ use crate::runner::{HomeError, NotRun, RunError};
 pub(super) fn home(error: &HomeError) -> Exit {
     output::error(&output::chain(error), Some(error.help()));
     Exit::StoreUnusable
+}
+
+/// Settings that cannot be used.
+pub(super) fn settings(error: &SettingsError) -> Exit {
+    match error {
+        SettingsError::Invalid { text, diagnostic } => diagnostics(text, std::slice::from_ref(diagnostic)),
+        _ => output::error(&output::chain(error), error.help()),
+    }
+    Exit::Usage
 }
 
 /// A system that has no place for a signal handler.

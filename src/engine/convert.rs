@@ -2,9 +2,10 @@
 //! do is refused here, never left out in silence.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::environment::{Aftermath, Setting, WORKSPACE, built_in};
-use crate::backend::policy::{self, Refusal, Trust};
+use crate::backend::policy::{Policy, Refusal};
 use crate::backend::{ContainerSpec, Privileges, ProgramSpec};
 use crate::base::{Bytes, RunId, StageId, StepId};
 use crate::plan::{Image, Mount, Plan, Program, Resources, Scope, Sharing, Stage, Step, Text, Volume};
@@ -21,7 +22,7 @@ pub(super) struct Common {
     pub(super) overrides: BTreeMap<String, String>,
     pub(super) lanes: BTreeMap<StepId, u32>,
     pub(super) log_limit: Bytes,
-    pub(super) trust: Trust,
+    pub(super) policy: Arc<Policy>,
 }
 
 /// An attempt that cannot or must not be started.
@@ -130,7 +131,7 @@ impl Common {
             lane: self.lanes.get(&step.id).copied(),
             privileges: Privileges::default(),
         };
-        policy::check(&spec, self.trust)?;
+        self.policy.check(&spec)?;
         Ok(spec)
     }
 }
@@ -166,7 +167,7 @@ mod tests {
             overrides: [("WHO".to_owned(), "caller".to_owned())].into(),
             lanes: [(StepId::new("a"), 7)].into(),
             log_limit: Bytes(1000),
-            trust: Trust::Trusted,
+            policy: Arc::default(),
         }
     }
 

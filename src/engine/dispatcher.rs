@@ -93,7 +93,7 @@ impl Dispatcher {
                 overrides: job.overrides,
                 lanes: graph::lanes(&job.plan),
                 log_limit: job.options.log_limit,
-                trust: job.trust,
+                policy: job.policy,
             },
             plan: job.plan,
             origin: job.clock.elapsed(),

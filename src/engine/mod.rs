@@ -39,7 +39,7 @@ pub use convert::unsupported;
 pub use slots::{Slot, Slots, Unshared};
 
 use crate::backend::Session;
-use crate::backend::policy::Trust;
+use crate::backend::policy::Policy;
 use crate::base::masker::Masker;
 use crate::base::{Bytes, Clock, RunId};
 use crate::event::log::Logs;
@@ -72,8 +72,8 @@ pub struct Job {
     pub overrides: BTreeMap<String, String>,
     /// Limits and habits.
     pub options: Options,
-    /// Whether the source may use what the user's settings allow.
-    pub trust: Trust,
+    /// What containers may have; the backend asks the same one.
+    pub policy: Arc<Policy>,
     /// Hides secrets in all output and messages.
     pub masker: Masker,
     /// Places for running steps, shared with other runs.

@@ -3,6 +3,7 @@
 //!
 //! It prints nothing and reads no command line.
 
+mod allowed;
 mod begun;
 mod clean;
 mod error;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::masker::Masker;
 use crate::base::{Bytes, Secret};
+use crate::config::Settings;
 use crate::source;
 
 /// One run, as asked for.
@@ -24,6 +25,8 @@ pub struct Request {
     pub keep_going: bool,
     /// What is hidden wherever it is printed. No step is given them by being named here.
     pub secrets: Vec<Secret>,
+    /// What the user has set.
+    pub settings: Settings,
 }
 
 /// What runs.
@@ -74,7 +77,7 @@ impl Target {
 }
 
 impl Request {
-    /// A run of this target with the language's defaults (L3).
+    /// A run of this target with the language's defaults (L3) and no settings.
     pub fn new(target: Target) -> Self {
         Self {
             target,
@@ -83,6 +86,7 @@ impl Request {
             log_limit: Bytes(64 << 20),
             keep_going: false,
             secrets: Vec::new(),
+            settings: Settings::default(),
         }
     }
 
@@ -137,9 +141,10 @@ impl fmt::Debug for Source {
         match self {
             Source::Directory(path) => f.debug_tuple("Directory").field(path).finish(),
             Source::InPlace(path) => f.debug_tuple("InPlace").field(path).finish(),
-            Source::Url { url, reference } => {
-                let url = source::without_credentials(url);
-                f.debug_struct("Url").field("url", &url).field("reference", reference).finish()
+            Source::Url { url, reference, submodules } => {
+                let mut shown = f.debug_struct("Url");
+                shown.field("url", &source::without_credentials(url)).field("reference", reference);
+                shown.field("submodules", submodules).finish()
             }
         }
     }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use super::allowed;
 use super::begun::unless_cancelled;
 use super::error::{NotRun, RunError};
 use super::prepare::Prepared;
 use super::request::Request;
 use super::room;
 use super::slots::MachineSlots;
-use crate::backend::{RunSpec, policy::Trust};
+use crate::backend::RunSpec;
 use crate::base::{RunId, SystemClock};
 use crate::engine::{self, Hint, Job, Options};
 use crate::event::RunState;
@@ -45,11 +46,14 @@ impl Prepared {
     pub async fn run(self, readers: Vec<Box<dyn Reader>>) -> Result<Finished, NotRun> {
         let Prepared { begun, request, loaded, record, backend, cancel } = self;
         let captured = begun.captured();
+        let source = captured.map(|captured| captured.summary.location.as_str());
+        let policy = Arc::new(allowed::policy(&request.settings, source));
         let spec = RunSpec {
             run: begun.run.clone(),
             workspace: captured.map(|captured| captured.tree.clone()),
             workspace_gid: captured.map_or(0, |captured| captured.gid),
             lanes: lanes(&loaded.plan),
+            policy: Arc::clone(&policy),
         };
         let opening = unless_cancelled(&cancel, backend.open(spec, Arc::clone(&begun.ledger))).await;
         let session = match opening.and_then(|opened| opened.map_err(RunError::Backend)) {
@@ -75,8 +79,7 @@ impl Prepared {
             notes: captured.map(|captured| captured.notes.clone()).unwrap_or_default(),
             slots: Arc::new(MachineSlots::new(&begun.home, jobs)),
             options: Options { jobs, log_limit: request.log_limit, lookahead: true },
-            // A directory of this machine and a URL given by hand are trusted (language L35).
-            trust: Trust::Trusted,
+            policy,
             masker: request.masker(),
             overrides: request.env,
             logs: record.logs(),

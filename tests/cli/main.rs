@@ -6,5 +6,6 @@ mod help;
 mod no_docker;
 mod pages;
 mod runner;
+mod settings;
 mod signals;
 mod support;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{FutureExt, StreamExt};
 
 use super::{Bench, Case, listen};
-use crate::backend::{How, ProgramSpec};
+use crate::backend::{ContainerSpec, How, ProgramSpec};
 use crate::base::Reason;
 
 macro_rules! cases {
@@ -34,6 +34,7 @@ pub(super) const CASES: &[Case] = cases! {
     steps_of_a_lane_run_in_turn
     a_held_container_of_a_lane_goes_when_the_one_before_has_ended
     an_attempt_may_follow_another
+    what_the_policy_refuses_is_never_created
     an_image_that_is_nowhere_is_not_found
     an_image_may_be_asked_for_by_many_at_once
     close_takes_what_still_runs
@@ -247,6 +248,27 @@ async fn an_attempt_may_follow_another(bench: &Bench<'_>) {
         let mut spec = bench.script("again", "exit 1");
         spec.attempt = attempt;
         assert_eq!(bench.complete(spec).await.ended.how, How::Exited(1));
+    }
+}
+
+async fn what_the_policy_refuses_is_never_created(bench: &Bench<'_>) {
+    let asks: [fn(&mut ContainerSpec); 8] = [
+        |spec| spec.privileges.privileged = true,
+        |spec| spec.privileges.host_network = true,
+        |spec| spec.privileges.host_mounts = vec!["/:/host".to_owned()],
+        |spec| spec.privileges.capabilities = vec!["SYS_ADMIN".to_owned()],
+        |spec| spec.privileges.devices = vec!["/dev/kvm".to_owned()],
+        |spec| spec.privileges.security_options = vec!["seccomp=unconfined".to_owned()],
+        |spec| spec.workdir = Some("/proc/self/fd/8".to_owned()),
+        |spec| spec.resources.pids = None,
+    ];
+    for (number, ask) in asks.into_iter().enumerate() {
+        let mut spec = bench.script(&format!("greedy-{number}"), "echo created");
+        ask(&mut spec);
+        let error = bench.session.start(spec).await.err().expect("the policy refuses it");
+        assert_eq!(error.reason, Reason::CouldNotStart);
+        assert!(error.message.contains(&format!("step `greedy-{number}`")), "{}", error.message);
+        assert_eq!(bench.ledger.open_objects(), Vec::new(), "nothing was even intended");
     }
 }
 

@@ -65,10 +65,11 @@ pub async fn suite(harness: &dyn Harness, say: &(dyn Fn(&str) + Send + Sync)) {
 pub async fn check(harness: &dyn Harness, case: &Case) {
     let run = RunId::generate();
     let ledger = harness.ledger(&run);
-    let spec = RunSpec { run, workspace: None, workspace_gid: 0, lanes: [(0, 3)].into() };
+    let spec =
+        RunSpec { run, workspace: None, workspace_gid: 0, lanes: [(0, 3)].into(), policy: Arc::default() };
     let session =
         harness.backend().open(spec, Arc::clone(&ledger)).await.expect("the backend opens a session");
-    let bench = Bench { harness, session };
+    let bench = Bench { harness, session, ledger: Arc::clone(&ledger) };
     (case.run)(&bench).await;
     assert_eq!(bench.session.close().await, Vec::<String>::new(), "{}: closing leaves nothing", case.name);
     assert_eq!(bench.session.close().await, Vec::<String>::new(), "{}: closing twice is once", case.name);
@@ -79,6 +80,7 @@ pub async fn check(harness: &dyn Harness, case: &Case) {
 pub struct Bench<'a> {
     harness: &'a dyn Harness,
     session: Arc<dyn Session>,
+    ledger: Arc<RunLedger>,
 }
 
 /// All that a container said, in order.

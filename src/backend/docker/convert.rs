@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use bollard::models::{
-    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType, MountVolumeOptions,
-    VolumeCreateRequest,
+    ContainerCreateBody, DeviceMapping, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType,
+    MountVolumeOptions, VolumeCreateRequest,
 };
 
 use super::image::ImageFacts;
 use super::reach::Reach;
 use super::upload::{self, Content, Parcel};
-use crate::backend::{ContainerSpec, ProgramSpec};
+use crate::backend::{ContainerSpec, Privileges, ProgramSpec};
 use crate::base::{InstanceId, RunId, StepId, Tree};
 use crate::helper::protocol::Go;
 use crate::helper::{DIRECTORY, PATH};
@@ -134,7 +134,7 @@ pub(super) fn container(common: &Common, spec: &ContainerSpec, join: Join<'_>) -
     host.memory_swap = memory;
     host.nano_cpus = spec.resources.cpu_millis.map(|millis| i64::from(millis) * 1_000_000);
     host.pids_limit = spec.resources.pids.map(i64::from);
-    host.privileged = Some(spec.privileges.privileged);
+    privileges(host, &spec.privileges);
     host.log_config = Some(HostConfigLogConfig {
         typ: Some(common.log_driver.to_owned()),
         config: (common.log_driver == "local").then(|| {
@@ -151,6 +151,42 @@ pub(super) fn container(common: &Common, spec: &ContainerSpec, join: Join<'_>) -
         body.working_dir = Some(workdir.clone());
     }
     body
+}
+
+/// Gives a container what the policy has let through.
+fn privileges(host: &mut HostConfig, asked: &Privileges) {
+    let some = |all: &Vec<String>| (!all.is_empty()).then(|| all.clone());
+    host.privileged = Some(asked.privileged);
+    if asked.host_network {
+        host.network_mode = Some("host".to_owned());
+    }
+    host.cap_add = some(&asked.capabilities);
+    host.security_opt = some(&asked.security_options);
+    let devices: Vec<_> = asked.devices.iter().map(|text| device(text)).collect();
+    host.devices = (!devices.is_empty()).then_some(devices);
+    host.mounts.get_or_insert_default().extend(asked.host_mounts.iter().map(|text| bind(text)));
+}
+
+fn device(text: &str) -> DeviceMapping {
+    let mut parts = text.splitn(3, ':').map(str::to_owned);
+    let path = parts.next();
+    DeviceMapping {
+        path_in_container: parts.next().or_else(|| path.clone()),
+        path_on_host: path,
+        cgroup_permissions: Some(parts.next().unwrap_or_else(|| "rwm".to_owned())),
+    }
+}
+
+/// A directory of the machine; one that is not there is an error, and is not made.
+fn bind(text: &str) -> Mount {
+    let mut parts = text.splitn(3, ':');
+    Mount {
+        source: parts.next().map(str::to_owned),
+        target: parts.next().map(str::to_owned),
+        typ: Some(MountType::BIND),
+        read_only: Some(parts.next() == Some("ro")),
+        ..Mount::default()
+    }
 }
 
 /// What the helper is told.
@@ -273,7 +309,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::backend::Privileges;
     use crate::base::Bytes;
     use crate::plan::Resources;
 
@@ -359,6 +394,40 @@ mod tests {
             args: vec!["x".to_owned()],
         });
         assert_eq!((script.argv, script.script.unwrap().0), (vec!["sh".into(), "-e".into(), "x".into()], 2));
+    }
+
+    #[test]
+    fn privileges_that_were_let_through_are_applied() {
+        let words = |text: &str| vec![text.to_owned()];
+        let asked = Privileges {
+            privileged: true,
+            host_network: true,
+            host_mounts: words("/srv/data:/data:ro"),
+            capabilities: words("NET_ADMIN"),
+            devices: words("/dev/kvm"),
+            security_options: words("seccomp=unconfined"),
+        };
+        let spec = ContainerSpec { privileges: asked, ..spec() };
+        let host = container(&common(), &spec, Join::Own(Network::Own)).host_config.unwrap();
+        assert_eq!((host.privileged, host.network_mode.as_deref()), (Some(true), Some("host")));
+        assert_eq!(
+            (host.cap_add, host.security_opt),
+            (Some(words("NET_ADMIN")), Some(words("seccomp=unconfined")))
+        );
+        let device = host.devices.unwrap().remove(0);
+        assert_eq!(device.path_on_host, device.path_in_container);
+        let bind = host.mounts.unwrap().pop().unwrap();
+        assert_eq!((bind.source.as_deref(), bind.read_only), (Some("/srv/data"), Some(true)));
+        let none = container(
+            &common(),
+            &ContainerSpec { privileges: Privileges::default(), ..spec },
+            Join::Own(Network::Own),
+        );
+        let host = none.host_config.unwrap();
+        assert_eq!(
+            (host.privileged, host.cap_add, host.devices, host.security_opt),
+            (Some(false), None, None, None)
+        );
     }
 
     #[test]

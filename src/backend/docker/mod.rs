@@ -199,7 +199,8 @@ impl Docker {
             podman: self.podman,
         };
         let lanes = run.lanes.into_keys();
-        Ok(Arc::new(DockerSession::new(self.api.clone(), common, ledger, lanes, provision.parcels)))
+        let (api, parcels) = (self.api.clone(), provision.parcels);
+        Ok(Arc::new(DockerSession::new(api, common, ledger, run.policy, lanes, parcels)))
     }
 
     async fn create_volume(&self, request: VolumeCreateRequest, ledger: &RunLedger) -> Result<(), String> {

@@ -20,6 +20,7 @@ use super::link::Link;
 use super::removal::remove;
 use super::start::{self, Attached};
 use super::upload::{self, Parcel};
+use crate::backend::policy::Policy;
 use crate::backend::{ContainerSpec, Progress, PullProgress, Session, StartError, Started};
 use crate::base::Reason;
 use crate::base::awake::timeout;
@@ -34,6 +35,7 @@ const BACKLOG: usize = 16;
 /// One run on a Docker engine.
 pub(super) struct DockerSession {
     shared: Arc<Inner>,
+    policy: Arc<Policy>,
     images: Mutex<HashMap<String, Arc<Looked>>>,
     /// One lock per container name, held until the container is gone: a name may be used again.
     names: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
@@ -74,12 +76,14 @@ impl DockerSession {
         docker: Docker,
         common: Common,
         ledger: Arc<RunLedger>,
+        policy: Arc<Policy>,
         lanes: impl IntoIterator<Item = u32>,
         parcels: Vec<Parcel>,
     ) -> Self {
         let background = Mutex::new(JoinSet::new());
         Self {
             shared: Arc::new(Inner { docker, common, ledger, background }),
+            policy,
             images: Mutex::default(),
             names: Mutex::default(),
             lanes: lanes.into_iter().map(|lane| (lane, Arc::default())).collect(),
@@ -164,6 +168,7 @@ impl DockerSession {
     }
 
     async fn start_container(&self, spec: ContainerSpec) -> Result<Started, StartError> {
+        self.policy.check(&spec)?;
         let facts = self.facts(&spec.image, &|_| {}).await?;
         self.sent.get_or_try_init(|| self.send(&spec.image)).await?;
         let inner = &self.shared;

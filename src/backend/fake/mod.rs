@@ -16,6 +16,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{OnceCell, watch};
 use tokio::time::{Instant, sleep};
 
+use super::policy::Policy;
 use super::{
     Backend, BackendError, ContainerSpec, FoundObject, How, PullProgress, RunSpec, Session, StartError,
     Started,
@@ -32,6 +33,7 @@ struct Inner {
     rules: Mutex<Rules>,
     calls: Mutex<Vec<(Duration, Call)>>,
     specs: Mutex<Vec<ContainerSpec>>,
+    policies: Mutex<Vec<Arc<Policy>>>,
     began: std::sync::OnceLock<Instant>,
 }
 
@@ -146,9 +148,14 @@ impl Fake {
         lock(&self.0.specs).clone()
     }
 
+    /// The policies that runs were opened with, in order.
+    pub fn policies(&self) -> Vec<Arc<Policy>> {
+        lock(&self.0.policies).clone()
+    }
+
     /// Opens a session without a ledger.
     pub fn session(&self) -> Arc<dyn Session> {
-        Arc::new(FakeSession::new(self.clone(), None))
+        Arc::new(FakeSession::new(self.clone(), None, Arc::default()))
     }
 
     fn rules(&self) -> MutexGuard<'_, Rules> {
@@ -172,10 +179,11 @@ impl Backend for Fake {
 
     fn open(
         &self,
-        _run: RunSpec,
+        run: RunSpec,
         ledger: Arc<RunLedger>,
     ) -> BoxFuture<'_, Result<Arc<dyn Session>, BackendError>> {
-        let session: Arc<dyn Session> = Arc::new(FakeSession::new(self.clone(), Some(ledger)));
+        lock(&self.0.policies).push(Arc::clone(&run.policy));
+        let session: Arc<dyn Session> = Arc::new(FakeSession::new(self.clone(), Some(ledger), run.policy));
         async move { Ok(session) }.boxed()
     }
 
@@ -195,6 +203,7 @@ type Fetched = OnceCell<Result<(), StartError>>;
 struct FakeSession {
     fake: Fake,
     ledger: Option<Arc<RunLedger>>,
+    policy: Arc<Policy>,
     images: Mutex<BTreeMap<String, Arc<Fetched>>>,
     place: Arc<Place>,
 }
@@ -208,8 +217,8 @@ struct Place {
 }
 
 impl FakeSession {
-    fn new(fake: Fake, ledger: Option<Arc<RunLedger>>) -> Self {
-        Self { fake, ledger, images: Mutex::default(), place: Arc::default() }
+    fn new(fake: Fake, ledger: Option<Arc<RunLedger>>, policy: Arc<Policy>) -> Self {
+        Self { fake, ledger, policy, images: Mutex::default(), place: Arc::default() }
     }
 
     async fn fetch(
@@ -236,6 +245,7 @@ impl FakeSession {
     }
 
     async fn start_container(&self, spec: ContainerSpec) -> Result<Started, StartError> {
+        self.policy.check(&spec)?;
         self.image(&spec.image, &|_| {}).await?;
         let (takes, rule) = {
             let mut rules = self.fake.rules();

@@ -7,6 +7,7 @@ use crate::cli::args::{Backend, Output, Run};
 use crate::cli::exit::Exit;
 use crate::cli::signal::Signals;
 use crate::cli::{failure, output, suspend};
+use crate::config::Settings;
 use crate::engine;
 use crate::report::{Ndjson, Notices, Plain, Raw, Reader, ReaderFailure, Style};
 use crate::runner::{self, Home, Prepared, Request, Target};
@@ -80,11 +81,13 @@ fn request(args: &Run) -> Result<Request, Exit> {
         })?;
         Target::Pipeline { source, file: args.pipeline.file.clone() }
     };
+    let settings = Settings::read().map_err(|error| failure::settings(&error))?;
     Ok(Request {
         env: args.env.iter().cloned().collect(),
         jobs: args.jobs,
         log_limit: args.log_limit,
         keep_going: args.keep_going,
+        settings,
         ..Request::new(target)
     })
 }

@@ -37,7 +37,7 @@ macro_rules! exits {
 exits! {
     Passed 0 "every required step passed, or the command did what it was asked to do";
     StepFailed 1 "a required step failed";
-    Usage 2 "the command line, an input, a secret or the source is wrong";
+    Usage 2 "the command line, the settings, an input, a secret or the source is wrong";
     Invalid 3 "the pipeline is not valid, or is refused";
     NothingSelected 4 "the command line selects no step";
     BackendUnavailable 5 "the backend is not available";

@@ -16,7 +16,6 @@ use tokio::time::Instant;
 
 use super::{Job, Options, Unshared, cancel, run};
 use crate::backend::fake::{Call, Fake};
-use crate::backend::policy::Trust;
 use crate::base::masker::Masker;
 use crate::base::{Bytes, Clock, Reason, RunId, StepId, Timestamp};
 use crate::event::log::{LogWriter, Logs};
@@ -137,7 +136,7 @@ impl Setup {
             env: BTreeMap::new(),
             overrides: BTreeMap::new(),
             options: Options { jobs: self.jobs, log_limit: Bytes(1 << 20), lookahead: self.lookahead },
-            trust: Trust::Trusted,
+            policy: Arc::default(),
             masker: self.masker,
             slots: Arc::new(Unshared),
             logs: Arc::new(self.logs.clone()),

@@ -1,0 +1,130 @@
+//! The one place that decides what a container may have, whatever front end wrote it and whatever
+//! backend runs it: each backend asks [`Policy::check`] with the final spec before it creates
+//! anything, and applies exactly what was asked for then.
+//!
+//! An allowance is for one image, by its digest, and names each thing exactly: a directory of the
+//! machine does not stand for those in it, as a step that may write to it could put a link there.
+//!
+//! It never changes a spec, and never looks at the machine: links in host paths are the user's own,
+//! as only the user's settings can allow one.
+
+mod asked;
+mod refusal;
+#[cfg(test)]
+mod tests;
+
+use super::ContainerSpec;
+use asked::{capability, device, mount, normal};
+pub use refusal::{Cause, Refusal};
+
+/// Whether the source of a run may use what the user's settings allow (language L35).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// A directory of this machine, or a URL given by hand.
+    Trusted,
+    /// Anything else, as an event from a fork: no allowance counts.
+    #[default]
+    Untrusted,
+}
+
+/// What goes beyond an ordinary container and is allowed all the same, for one image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Allowance {
+    /// The image that it is for: `sha256:` and 64 hexadecimal digits.
+    pub image: String,
+    /// All capabilities and devices.
+    pub privileged: bool,
+    /// The machine's own network.
+    pub host_network: bool,
+    /// Directories and files of the machine that may be mounted.
+    pub mounts: Vec<String>,
+    /// Capabilities, as `NET_ADMIN`.
+    pub capabilities: Vec<String>,
+    /// Devices of the machine, as `/dev/kvm`.
+    pub devices: Vec<String>,
+    /// Security options, word for word.
+    pub security_options: Vec<String>,
+}
+
+/// What the containers of one run may have. By default nothing beyond an ordinary container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether the allowances count.
+    pub trust: Trust,
+    /// What the user's settings allow to the source of this run.
+    pub allowances: Vec<Allowance>,
+}
+
+impl Policy {
+    /// Refuses a spec that goes beyond an ordinary container and what is allowed to its image.
+    ///
+    /// # Errors
+    /// [`Refusal`] with the first thing that is not allowed.
+    pub fn check(&self, spec: &ContainerSpec) -> Result<(), Refusal> {
+        let causes = self.privileges(spec).into_iter().chain(workdir(spec)).chain(limits(spec));
+        match causes.into_iter().next() {
+            Some(cause) => Err(Refusal { step: spec.step.clone(), cause }),
+            None => Ok(()),
+        }
+    }
+
+    /// The first privilege that is not allowed.
+    fn privileges(&self, spec: &ContainerSpec) -> Option<Cause> {
+        let asked = &spec.privileges;
+        let allowed: Vec<&Allowance> = match (self.trust, digest(&spec.image)) {
+            (Trust::Trusted, Some(digest)) => {
+                self.allowances.iter().filter(|one| one.image == digest).collect()
+            }
+            _ => Vec::new(),
+        };
+        let any = |allows: &dyn Fn(&Allowance) -> bool| allowed.iter().any(|one| allows(one));
+        if asked.privileged && !any(&|one| one.privileged) {
+            return Some(Cause::Privileged);
+        }
+        if asked.host_network && !any(&|one| one.host_network) {
+            return Some(Cause::HostNetwork);
+        }
+        if asked.host_network && spec.lane.is_some() {
+            return Some(Cause::SharedHostNetwork);
+        }
+        for text in &asked.host_mounts {
+            let Some(path) = mount(text) else { return Some(Cause::MalformedMount(text.clone())) };
+            if !any(&|one| one.mounts.iter().any(|mount| normal(mount).as_ref() == Some(&path))) {
+                return Some(Cause::HostMount(text.clone()));
+            }
+        }
+        for text in &asked.capabilities {
+            let name = capability(text);
+            if !any(&|one| one.capabilities.iter().any(|allowed| capability(allowed) == name)) {
+                return Some(Cause::Capability(text.clone()));
+            }
+        }
+        for text in &asked.devices {
+            let Some(path) = device(text) else { return Some(Cause::MalformedDevice(text.clone())) };
+            if !any(&|one| one.devices.iter().any(|device| normal(device).as_ref() == Some(&path))) {
+                return Some(Cause::Device(text.clone()));
+            }
+        }
+        let option =
+            asked.security_options.iter().find(|text| !any(&|one| one.security_options.contains(text)));
+        option.cloned().map(Cause::SecurityOption)
+    }
+}
+
+/// The digest that an image is named by; a tag says nothing of what it stands for.
+fn digest(image: &str) -> Option<&str> {
+    image.split_once('@').map(|(_, digest)| digest)
+}
+
+fn workdir(spec: &ContainerSpec) -> Option<Cause> {
+    let given = spec.workdir.as_ref()?;
+    let Some(path) = normal(given) else { return Some(Cause::RelativeWorkdir(given.clone())) };
+    // Below /dev there are links to /proc, and there are links to descriptors.
+    let outside = ["/proc", "/dev"].iter().any(|place| path.starts_with(place));
+    outside.then(|| Cause::WorkdirInProc(given.clone()))
+}
+
+fn limits(spec: &ContainerSpec) -> Option<Cause> {
+    // Container runtimes take 0 for unlimited.
+    spec.resources.pids.is_none_or(|pids| pids == 0).then_some(Cause::NoProcessLimit)
+}

@@ -1,0 +1,23 @@
+//! The user's settings: `$XDG_CONFIG_HOME/windlass/config.toml`, else `~/.config/windlass/config.toml`.
+//!
+//! Owns what may stand in the file and where it is; what it says is in `docs/settings.md`. It never
+//! decides what a container may have, and never looks at what a setting names. A repository has
+//! no settings: what its author writes is never read here.
+
+mod allow;
+mod error;
+mod read;
+
+pub use allow::Allow;
+pub use error::SettingsError;
+
+/// What the user has set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// What goes beyond an ordinary container and is allowed all the same; one entry a repository and
+    /// image, in the order of the file.
+    pub allow: Vec<Allow>,
+}
+
+#[cfg(test)]
+mod tests;
