@@ -24,6 +24,10 @@ openssl             command -v openssl
 openssh-client      command -v ssh-keygen && command -v ssh-agent
 openssh-server      test -x /usr/sbin/sshd
 '
+# For fuzz/run, which tests/run --full starts: libFuzzer is C++.
+fuzz_needs='
+g++                 command -v c++
+'
 # For a Docker daemon of our own.
 docker_needs='
 docker.io           command -v dockerd && command -v docker
