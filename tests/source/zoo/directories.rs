@@ -236,6 +236,17 @@ const SPECIMENS: &[Specimen] = &[
     ("a repository within that is elsewhere", Noted("without their .git: in"), |pen| {
         pen.write("in/.git", "gitdir: ../../outside\n");
     }),
+    (
+        "a pointer of git-lfs",
+        Noted("1 file is a pointer of git-lfs, whose content is not fetched: d/a"),
+        |pen| {
+            pen.write(".gitattributes", "*.bin filter=lfs\n");
+            let begin = "version https://git-lfs.github.com/spec/v1\noid sha256:";
+            pen.write("d/a", &format!("{begin}{}\nsize 9\n", "a".repeat(64)));
+            pen.write("b", &format!("{begin}{}", "a".repeat(2_000)));
+            pen.link("c", "d/a");
+        },
+    ),
     ("patterns that take others for ever", Captured, |pen| {
         pen.write(
             ".gitignore",
