@@ -11,7 +11,7 @@ use super::prepare::Prepared;
 use super::request::Request;
 use super::room;
 use super::slots::MachineSlots;
-use crate::backend::RunSpec;
+use crate::backend::{Backend, RunSpec};
 use crate::base::{RunId, SystemClock};
 use crate::engine::{self, Hint, Job, Options};
 use crate::event::RunState;
@@ -76,7 +76,7 @@ impl Prepared {
             session,
             backend: backend.description(),
             source: captured.map(|captured| captured.summary.clone()).unwrap_or_default(),
-            notes: captured.map(|captured| captured.notes.clone()).unwrap_or_default(),
+            notes: notes(captured, backend.as_ref()),
             slots: Arc::new(MachineSlots::new(&begun.home, jobs)),
             options: Options { jobs, log_limit: request.log_limit, lookahead: true },
             policy,
@@ -103,6 +103,16 @@ impl Prepared {
         };
         Ok(Finished { run, state, left, failures })
     }
+}
+
+/// What the user should know first.
+fn notes(captured: Option<&Captured>, backend: &dyn Backend) -> Vec<String> {
+    let Some(captured) = captured else { return Vec::new() };
+    let mut notes = captured.notes.clone();
+    if !backend.sees_files() {
+        notes.push("the workspace is sent to the engine, which does not see this machine's files".to_owned());
+    }
+    notes
 }
 
 /// The plan as this run wants it; the one that is kept holds no option of a run.
