@@ -153,3 +153,21 @@ proptest! {
         prop_assert_eq!(&ours.finish()[..], &theirs.finalize()[..]);
     }
 }
+
+proptest! {
+    #[test]
+    fn a_resumed_stream_is_found_behind_anything(noise: Vec<u8>, size in 1usize..40) {
+        let token = *b"sixteen bytes ok";
+        let sent = [Report::Resumed(token, 7), Report::Stdout(b"again".to_vec())];
+        let stream: Vec<u8> = noise.into_iter().chain(sent.iter().flat_map(Report::encode)).collect();
+        let (mut frames, mut found, mut received) = (Frames::default(), false, Vec::new());
+        for piece in stream.chunks(size) {
+            frames.push(piece);
+            found = found || frames.skip_to_resumed(&token);
+            while let Some(report) = found.then(|| frames.report().unwrap()).flatten() {
+                received.push(report);
+            }
+        }
+        prop_assert_eq!(received, sent);
+    }
+}

@@ -1,5 +1,7 @@
 //! What the engine says, in the shared words.
 
+use std::io;
+
 use bollard::errors::Error;
 
 use super::dial::Failure;
@@ -28,6 +30,24 @@ pub(super) fn may_pass(error: &Error) -> bool {
         Some(500) => !is_of_runtime(error),
         Some(_) => false,
     }
+}
+
+/// Whether nobody listens where the engine was.
+pub(super) fn is_absent(error: &Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = match error {
+        // It passes as what caused it, and so is no source of itself.
+        Error::IOError { err } => Some(err),
+        error => Some(error),
+    };
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>()
+            && matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Whether the engine did its part, and starting the container failed.
@@ -96,6 +116,14 @@ mod tests {
 
     fn answer(status_code: u16, message: &str) -> Error {
         Error::DockerResponseServerError { status_code, message: message.to_owned() }
+    }
+
+    #[test]
+    fn a_connection_that_is_refused_is_told_from_one_that_breaks() {
+        let broken = |kind: io::ErrorKind| Error::IOError { err: kind.into() };
+        assert!(is_absent(&broken(io::ErrorKind::ConnectionRefused)));
+        assert!(!is_absent(&broken(io::ErrorKind::ConnectionReset)));
+        assert!(!is_absent(&answer(404, "Not found")));
     }
 
     #[test]

@@ -240,6 +240,7 @@ impl Link {
 
     /// Finds out what became of a container whose stream has ended. None when it runs.
     async fn look(&mut self) -> Option<Last> {
+        let mut unanswered = 0;
         loop {
             match inspect(&self.docker, &self.name).await {
                 Found::Running => {
@@ -249,10 +250,10 @@ impl Link {
                 Found::Last(Last::State(state, _)) => return Some(Last::State(state, self.away)),
                 Found::Last(last) => return Some(last),
                 Found::Unanswered(error) => {
-                    // One that answers with an error has not been away.
-                    let gone = error::status(&error).is_none();
-                    (self.away, self.holes) = (self.away || gone, self.holes || gone);
-                    if gone {
+                    // One that answers with an error has not been away, and one call may fail by itself.
+                    unanswered += u32::from(error::status(&error).is_none());
+                    if error::is_absent(&error) || unanswered > 1 {
+                        (self.away, self.holes) = (true, true);
                         self.tell_silence("the engine went away").await;
                     }
                 }

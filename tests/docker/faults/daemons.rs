@@ -50,7 +50,7 @@ fn a_step_goes_on_where_its_container_does() {
     let before = daemon.snapshot();
     let rounds = if full() { 5 } else { 1 };
     for _ in 0..rounds {
-        let lines = 120;
+        let lines = 60;
         let script = format!("{}; exit 3", numbered(lines, "sleep 0.1;"));
         let bed = Bed::with_script(&script).through(&daemon.address());
         let mut running = bed.start(&["run", "--output", "json"]);
