@@ -71,15 +71,16 @@ fn a_capture_ends_at_the_next_file_and_leaves_nothing() {
             windlass::base::safe_dir::remove_tree(&pen.path("home/trees")).expect("ours");
             let asked = AtomicUsize::new(0);
             let result = pen.capture_as(directory, &|| asked.fetch_add(1, Ordering::Relaxed) < stop);
+            let ended = result.is_err();
             match result {
                 Err(SourceError::Cancelled { .. }) => cancelled += 1,
-                // While a server is waited for it asks as often as that takes.
-                Ok(_) if !directory => {}
-                other => panic!("{stop} of {all}: {other:?}"),
+                // What is waited for asks as often as that takes: it was never told to stop.
+                Ok(_) => assert!(asked.load(Ordering::Relaxed) <= stop, "{stop} of {all}: {asked:?}"),
+                Err(other) => panic!("{stop} of {all}: {other:?}"),
             }
             // After it has said no once it hardly asks again: each thread does, and its caller.
             assert!(asked.load(Ordering::Relaxed) <= stop + 12, "{stop} of {all}: {asked:?}");
-            if cancelled > 0 && directory {
+            if ended {
                 let left = files(&pen.path("home")).into_iter();
                 let left: Vec<_> =
                     left.filter(|path| path.display().to_string().contains("/draft")).collect();
