@@ -184,9 +184,10 @@ fn a_runner_that_stood_still_is_neither_dead_nor_late() {
 #[test]
 fn output_that_waits_for_a_stopped_runner_is_not_given_up() {
     // More than all buffers on the way hold, from a step that is at its limit by the time somebody reads.
-    let bed = Bed::with_step("run: 'echo up; yes a line of a flood', timeout: 2s");
+    let bed = Bed::with_step("run: 'echo up; sleep 0.5; yes a line of a flood', timeout: 3s");
     let ran = stopped(&bed, Duration::from_secs(if full() { 60 } else { 14 }));
     assert_eq!(ran.ends()["unit"], "failed timeout");
+    assert_eq!(ran.end_of("unit")["usage"]["log_bytes"], bed.log("unit").len());
     let _ran = ran.code(1);
     bed.assert_clean();
 }

@@ -33,8 +33,13 @@ impl Terminal {
         let flags = OFlags::NOCTTY.bits().cast_signed();
         let slave = OpenOptions::new().read(true).write(true).custom_flags(flags).open(name).unwrap();
         fcntl_setfl(&master, OFlags::RDWR | OFlags::NONBLOCK).unwrap();
-        let mut session = Command::new("setsid");
-        session.arg("--ctty").arg(command.get_program()).args(command.get_args()).env_clear();
+        let mut session = Command::new("env");
+        // Whoever started the tests in the background had them ignore Ctrl-C.
+        session
+            .args(["--default-signal", "setsid", "--ctty"])
+            .arg(command.get_program())
+            .args(command.get_args())
+            .env_clear();
         session.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         session.env("NO_COLOR", "1").current_dir(command.get_current_dir().unwrap());
         let end = || Stdio::from(slave.try_clone().unwrap());
