@@ -11,10 +11,11 @@ use bollard::models::ContainerState;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::link::{self, Last, Sign};
 use crate::backend::{Control, Ended, How, Progress};
+use crate::base::awake::Watch;
 use crate::base::{Reason, hex};
 use crate::event::Usage;
 use crate::helper::protocol::{Cause, Command, EndRecord};
@@ -120,8 +121,12 @@ impl Supervisor {
         let (mut session, mut joined) = (self.session.take(), self.joined.take());
         let mut forced = None;
         let mut deadline: Option<(Instant, Forced)> = None;
+        // What the helper did while we were stopped is still to be read, so a stop does not count.
+        let mut watch = Watch::start();
         let last = loop {
-            let due = deadline.map_or_else(Instant::now, |(at, _)| at);
+            let missed = watch.missed();
+            deadline = deadline.map(|(at, why)| (at + missed, why));
+            let due = deadline.map_or_else(|| Instant::now() + SLACK, |(at, _)| at);
             tokio::select! {
                 biased;
                 sign = signs.recv() => match sign {
@@ -130,13 +135,16 @@ impl Supervisor {
                     Some(Sign::Ended(last)) => break Some(last),
                     None => break None,
                 },
-                () = sleep_until(due), if deadline.is_some() => {
+                () = watch.until(due) => {
+                    let missed = watch.missed();
+                    deadline = deadline.map(|(at, why)| (at + missed, why));
+                    let Some((_, why)) = deadline.filter(|(at, _)| *at <= Instant::now()) else { continue };
                     if forced.is_some() {
                         break None;
                     }
-                    forced = deadline.map(|(_, why)| why);
+                    forced = Some(why);
                     self.kill().await;
-                    deadline = forced.map(|why| (Instant::now() + SLACK, why));
+                    deadline = Some((Instant::now() + SLACK, why));
                 }
                 () = self.to.closed() => {
                     // Nobody listens any more, so nothing is allowed to go on.

@@ -8,7 +8,7 @@ use bollard::Docker;
 use bollard::models::ContainerCreateBody;
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, join_all};
-use tokio::sync::{OnceCell, OwnedMutexGuard, mpsc, oneshot};
+use tokio::sync::{OnceCell, OwnedMutexGuard, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use ulid::Ulid;
 
@@ -29,6 +29,9 @@ use crate::ledger::{Object, ObjectKind, RunLedger};
 
 /// How long removing everything may take.
 const CLOSE: Duration = Duration::from_secs(30);
+/// Containers that the engine is asked to start at the same time: more make none of them start earlier,
+/// and each call has its deadline.
+const STARTS: usize = 16;
 /// Pieces of output that wait for a slow consumer before the program is made to wait.
 const BACKLOG: usize = 16;
 
@@ -56,6 +59,7 @@ struct Inner {
     common: Common,
     ledger: Arc<RunLedger>,
     background: Mutex<JoinSet<()>>,
+    starts: Semaphore,
 }
 
 /// Steps that use one network namespace in turn: that of the first of them, whose helper stays after
@@ -82,7 +86,7 @@ impl DockerSession {
     ) -> Self {
         let background = Mutex::new(JoinSet::new());
         Self {
-            shared: Arc::new(Inner { docker, common, ledger, background }),
+            shared: Arc::new(Inner { docker, common, ledger, background, starts: Semaphore::new(STARTS) }),
             policy,
             images: Mutex::default(),
             names: Mutex::default(),
@@ -288,7 +292,12 @@ impl Inner {
         let (tell, told) = oneshot::channel();
         let inner = Arc::clone(self);
         self.spawn(async move {
+            let turn = inner.starts.acquire().await;
+            if tell.is_closed() {
+                return;
+            }
             let started = inner.start_held(&object, body).await;
+            drop(turn);
             if let Err(Ok(_unwanted)) = tell.send(started) {
                 let _ = inner.remove(&object).await;
             }
