@@ -30,6 +30,8 @@ const LEAK: Duration = Duration::from_secs(1);
 const ORPHAN: Duration = Duration::from_secs(30);
 /// How long the last bytes may take to be accepted.
 const FLUSH: Duration = Duration::from_secs(10);
+/// The same while the runner is there: one that was stopped reads them when it goes on.
+const STOPPED: Duration = Duration::from_hours(24);
 
 const STDIN: RawFd = 0;
 const STDOUT: RawFd = 1;
@@ -147,9 +149,10 @@ impl Helper {
 
     /// Until when the last bytes may take, after an end at that time.
     fn flushed_by(&self, finished: Instant) -> Instant {
-        match self.orphan_at.filter(|_| self.output.is_held()) {
-            Some(orphan_at) => orphan_at,
-            None => self.heard.map_or(finished, |heard| heard.max(finished)) + FLUSH,
+        match self.orphan_at {
+            Some(orphan_at) if self.output.is_held() => orphan_at,
+            Some(_) => self.heard.map_or(finished, |heard| heard.max(finished)) + FLUSH,
+            None => finished + STOPPED,
         }
     }
 
