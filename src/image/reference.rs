@@ -38,6 +38,9 @@ impl Reference {
             _ if name.contains('/') => ("docker.io", name.to_owned()),
             _ => ("docker.io", format!("library/{name}")),
         };
+        if !is_host(registry) {
+            return wrong("a registry is a host name or an address, and `:` with a port where it is not 443");
+        }
         if !repository.split('/').all(is_component) {
             return wrong("a name is made of lower-case letters, digits and `.`, `_`, `-` between them");
         }
@@ -86,6 +89,27 @@ impl fmt::Display for Reference {
     }
 }
 
+/// A host name, an IPv4 address, or an IPv6 address in brackets, and a port if there is one.
+fn is_host(text: &str) -> bool {
+    let alphanumeric = |byte: &u8| byte.is_ascii_alphanumeric();
+    let label = |label: &str| {
+        let ends = [label.as_bytes().first(), label.as_bytes().last()];
+        ends.iter().all(|end| end.is_some_and(alphanumeric))
+            && label.bytes().all(|byte| alphanumeric(&byte) || byte == b'-')
+    };
+    let port = |port: &str| port.parse::<u16>().is_ok() && !port.starts_with('+');
+    match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, end)) => {
+            address.parse::<std::net::Ipv6Addr>().is_ok()
+                && (end.is_empty() || end.strip_prefix(':').is_some_and(port))
+        }
+        None => match text.split_once(':') {
+            Some((host, end)) => host.split('.').all(label) && port(end),
+            None => text.split('.').all(label),
+        },
+    }
+}
+
 fn is_component(text: &str) -> bool {
     let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let ends = [text.as_bytes().first(), text.as_bytes().last()];
@@ -117,13 +141,33 @@ mod tests {
         check("team/tool", "docker.io/team/tool:latest");
         check("localhost/tool", "localhost/tool:latest");
         check("host:5000/a/b:2", "host:5000/a/b:2");
+        check("[::1]:5000/a", "[::1]:5000/a:latest");
+        check("Registry.Example/a", "Registry.Example/a:latest");
         let digest = format!("sha256:{}", "a".repeat(64));
         check(&format!("rust@{digest}"), &format!("docker.io/library/rust@{digest}"));
     }
 
     #[test]
     fn what_is_no_reference_is_refused() {
-        for bad in ["", ":", "Rust", "a b", "a:", "a:.b", "a@sha256:1", "-a", "a//b", "a\n", "https://a/b"] {
+        for bad in [
+            "",
+            ":",
+            "Rust",
+            "a b",
+            "a:",
+            "a:.b",
+            "a@sha256:1",
+            "-a",
+            "a//b",
+            "a\n",
+            "https://a/b",
+            "-(SHA.srv/a",
+            "-x.y/a",
+            "a..b/c",
+            "h:+1/a",
+            "h:99999/a",
+            "[::g]:1/a",
+        ] {
             assert!(Reference::parse(bad).is_err(), "{bad:?}");
         }
     }
