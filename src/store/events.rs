@@ -5,8 +5,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 
 use super::StoreError;
-use super::record::private_file;
-use super::writer::Tail;
+use super::file::{Tail, private_file};
 use crate::event::{Event, RunState};
 use crate::report::ndjson::{line_without_bytes, read_line};
 use crate::report::{OutputNeed, Reader};

@@ -6,6 +6,7 @@
 
 mod error;
 mod events;
+mod file;
 mod index;
 mod list;
 mod log;

@@ -1,14 +1,15 @@
 //! One run's directory.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::events::{EventRecorder, Events};
+use super::file::private_file;
 use super::log::StoredLog;
 use super::writer::RecordLogs;
 use super::{StoreError, list};
@@ -157,9 +158,4 @@ impl Record {
 
 fn private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
-}
-
-/// Creates a file that only its owner can read.
-pub(super) fn private_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
 }

@@ -1,14 +1,12 @@
 //! Logs as they are written: each append goes to disk at once, whole or not at all.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::file::{Tail, private_file};
 use super::index::Cursor;
 use super::log::{StoredLog, path};
-use super::record::private_file;
 use crate::base::{StepId, Timestamp};
 use crate::event::Stream;
 use crate::event::log::{LogWriter, Logs};
@@ -73,7 +71,7 @@ impl Writer {
 
 impl LogWriter for Writer {
     fn append(&mut self, stream: Stream, at: Timestamp, bytes: &[u8]) -> io::Result<u64> {
-        let offset = self.log.len;
+        let offset = self.log.len();
         let mut cursor = self.cursor;
         self.entries.clear();
         cursor.advance(stream, at, offset, bytes, &mut self.entries);
@@ -93,43 +91,15 @@ impl LogWriter for Writer {
     }
 }
 
-/// A file that grows by whole appends.
-#[derive(Debug)]
-pub(super) struct Tail {
-    file: File,
-    len: u64,
-}
-
-impl Tail {
-    pub(super) fn new(file: File) -> io::Result<Self> {
-        let len = file.metadata()?.len();
-        Ok(Self { file, len })
-    }
-
-    /// Writes all the bytes, or leaves the file as it was.
-    pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if let Err(error) = self.file.write_all_at(bytes, self.len) {
-            self.cut(self.len);
-            return Err(error);
-        }
-        self.len += bytes.len() as u64;
-        Ok(())
-    }
-
-    /// Takes back what is behind `len`. Should that fail, the next append still writes there.
-    fn cut(&mut self, len: u64) {
-        self.len = len;
-        drop(self.file.set_len(len));
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
-    fn full() -> Tail {
-        let device = File::options().write(true).open("/dev/full").expect("Linux has it");
-        Tail { file: device, len: 0 }
+    /// A full disk, behind so many bytes.
+    fn full(len: u64) -> Tail {
+        Tail::at(File::options().write(true).open("/dev/full").expect("Linux has it"), len)
     }
 
     /// A step in a directory where `log` and `index` can be exchanged for a full disk.
@@ -148,12 +118,12 @@ mod tests {
         };
         assert_eq!(append(&mut writer, "one\ntwo").ok(), Some(0));
 
-        let index = std::mem::replace(&mut writer.index, full());
+        let index = std::mem::replace(&mut writer.index, full(0));
         let failure = append(&mut writer, " lost\nlost").expect_err("the index is full");
         assert_eq!(failure.kind(), io::ErrorKind::StorageFull);
         writer.index = index;
-        let log = std::mem::replace(&mut writer.log, full());
-        writer.log.len = log.len;
+        let written = writer.log.len();
+        let log = std::mem::replace(&mut writer.log, full(written));
         assert!(append(&mut writer, " lost\nlost").is_err());
         writer.log = log;
 
