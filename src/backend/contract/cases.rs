@@ -182,6 +182,8 @@ async fn output_beyond_the_limit_is_counted_exactly(bench: &Bench<'_>) {
     let usage = heard.ended.usage.expect("a backend that saw the end knows the use");
     let kept = text(&heard.stdout);
     assert!(kept.len() <= 1000 && all.starts_with(&kept), "what is kept is the beginning");
+    let next = all[kept.len()..].split_inclusive('\n').next().unwrap_or_default();
+    assert!(kept.ends_with('\n') && kept.len() + next.len() > 1000, "it is cut at a line, and no sooner");
     let length = |text: &str| u64::try_from(text.len()).expect("a small number");
     assert_eq!(usage.log_bytes, length(&all));
     assert_eq!(usage.dropped_bytes, length(&all) - length(&kept));

@@ -4,17 +4,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
-use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::meter::Meter;
 use super::{Call, Fake, Place, lock, script};
 use crate::backend::{ContainerSpec, Control, Ended, How, Progress, Started};
-use crate::base::{Reason, hex};
-use crate::event::{Stream, Usage};
+use crate::base::Reason;
 use crate::ledger::{Object, RunLedger};
 
 /// Pieces of output that wait for a slow reader before the program has to.
@@ -180,42 +178,4 @@ impl Container {
         let usage = (how != How::CouldNotStart && !matches!(how, How::Lost(_))).then(|| meter.usage(&how));
         Some(Ended { how, message, usage })
     }
-}
-
-/// Passes output on, up to the limit, and counts it.
-pub(super) struct Meter {
-    left: u64,
-    usage: Usage,
-    sha: Sha256,
-    to: mpsc::Sender<Progress>,
-}
-
-impl Meter {
-    fn new(limit: u64, to: mpsc::Sender<Progress>) -> Self {
-        Self { left: limit, usage: Usage::default(), sha: Sha256::new(), to }
-    }
-
-    pub(super) async fn print(&mut self, stream: Stream, bytes: &[u8]) {
-        let kept = bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        let (kept, dropped) = bytes.split_at(kept);
-        self.left -= length(kept);
-        self.usage.log_bytes += length(bytes);
-        self.usage.dropped_bytes += length(dropped);
-        let lines = dropped.split(|byte| *byte == b'\n').count() - 1;
-        self.usage.dropped_lines += u64::try_from(lines).unwrap_or(u64::MAX);
-        self.sha.update(kept);
-        if !kept.is_empty() {
-            // Nobody may listen any more; then the container ends.
-            let _ = self.to.send(Progress::Output(stream, Bytes::copy_from_slice(kept))).await;
-        }
-    }
-
-    fn usage(self, how: &How) -> Usage {
-        let oom_kills = u32::from(*how == How::OutOfMemory);
-        Usage { log_sha256: hex(&self.sha.finalize()), oom_kills, ..self.usage }
-    }
-}
-
-fn length(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }

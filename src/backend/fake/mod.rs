@@ -5,6 +5,7 @@
 //! never touches a file system but through the ledger.
 
 mod container;
+mod meter;
 mod script;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::container::Meter;
+use super::meter::Meter;
 use crate::backend::{ContainerSpec, How, ProgramSpec};
 use crate::base::Reason;
 use crate::event::Stream;
