@@ -11,6 +11,11 @@ mod read;
 pub use allow::Allow;
 pub use error::SettingsError;
 
+/// The code of everything that is wrong with the settings.
+pub const CODE: &str = "W0901";
+/// What it means and what to do.
+pub const EXPLANATION: &str = "Something in your settings file is not known, or not as it should be; the message has its line. Nothing runs until it is mended, since the settings may have said what must not be. What may stand there is in docs/settings.md.";
+
 /// What the user has set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {

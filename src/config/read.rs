@@ -9,13 +9,11 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::allow::Written;
-use super::{Settings, SettingsError};
+use super::{CODE, Settings, SettingsError};
 use crate::base::{Diagnostic, SourceText, Span};
 
 /// Larger files are no settings.
 const LIMIT: u64 = 1 << 20;
-/// The code of everything that is wrong with the settings.
-const CODE: &str = "W0901";
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -4,6 +4,7 @@ use crate::base::Reason;
 use crate::cli::args::Explain;
 use crate::cli::exit::Exit;
 use crate::cli::output;
+use crate::config;
 use crate::frontend::codes;
 use crate::report::reasons;
 
@@ -18,7 +19,11 @@ pub(in crate::cli) fn explain(args: &Explain) -> Exit {
 }
 
 fn code(asked: &str) -> Option<String> {
-    let found = codes::Code::find(&asked.to_ascii_uppercase())?;
+    let asked = asked.to_ascii_uppercase();
+    if asked == config::CODE {
+        return Some(format!("{asked}: the settings are not valid\n\n{}\n", config::EXPLANATION));
+    }
+    let found = codes::Code::find(&asked)?;
     Some(format!("{}: {}\n\n{}\n", found.code, found.title, found.explanation))
 }
 
@@ -30,7 +35,7 @@ fn reason(asked: &str) -> Option<String> {
 }
 
 fn help(asked: &str) -> String {
-    let codes = codes::ALL.iter().map(|code| code.code);
+    let codes = codes::ALL.iter().map(|code| code.code).chain([config::CODE]);
     let known = codes.chain(Reason::ALL.iter().map(|reason| reason.word()));
     let lower = asked.to_ascii_lowercase();
     let near = known
@@ -60,7 +65,7 @@ mod tests {
 
     #[test]
     fn words_are_found_as_people_write_them() {
-        assert!(code("w0121").is_some() && reason("Exit code").is_some());
+        assert!(code("w0121").is_some() && code("w0901").is_some() && reason("Exit code").is_some());
         assert_eq!(help("W012l"), "did you mean `W0121`?");
         assert_eq!(help("exitcode"), "did you mean `exit_code`?");
         assert!(help("nothing like it").contains("W0121"));
