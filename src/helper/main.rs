@@ -26,6 +26,8 @@ use shared_files::SharedFiles;
 
 /// How long background processes may hold the output open after the program's end.
 const LEAK: Duration = Duration::from_secs(1);
+/// How long after the program's end the log is cut, where something survives KILL and holds it open.
+const SWEPT: Duration = Duration::from_secs(3);
 /// How long a program goes on after its runner is gone.
 const ORPHAN: Duration = Duration::from_secs(30);
 /// How long the last bytes may take to be accepted.
@@ -103,6 +105,8 @@ struct Helper {
     orphan_at: Option<Instant>,
     finished: Option<Instant>,
     linger: bool,
+    /// Nobody will ever read what is printed.
+    broken: bool,
 }
 
 impl Helper {
@@ -121,6 +125,7 @@ impl Helper {
             orphan_at: None,
             finished: None,
             linger: false,
+            broken: false,
         })
     }
 
@@ -133,12 +138,14 @@ impl Helper {
             self.keep_deadlines();
             self.finish_when_ended();
             // A runner that does not listen any more changes nothing: the log keeps what it can.
-            let broken = self.output.send().is_err();
+            self.broken |= self.output.send().is_err();
             let held_and_alone = self.running.is_none() && self.orphan_at.is_some();
-            let lingers = self.linger && self.orphan_at.is_none() && !broken;
+            let lingers = self.linger && self.orphan_at.is_none() && !self.broken;
             match self.finished {
                 Some(_) if lingers => {}
-                Some(at) if self.output.is_empty() || broken || Instant::now() > self.flushed_by(at) => {
+                Some(at)
+                    if self.output.is_empty() || self.broken || Instant::now() > self.flushed_by(at) =>
+                {
                     return Ok(());
                 }
                 None if held_and_alone => return Ok(()),
@@ -162,7 +169,8 @@ impl Helper {
         if self.orphan_at.is_none() {
             wanted.push((STDIN, sys::POLLIN));
         }
-        if !self.output.is_empty() && !self.output.is_held() {
+        // What is broken is always ready to say so.
+        if !self.output.is_empty() && !self.output.is_held() && !self.broken {
             wanted.push((STDOUT, sys::POLLOUT));
         }
         let lingers = self.linger && self.orphan_at.is_none();
@@ -173,6 +181,7 @@ impl Helper {
                 wanted.extend(pipes.map(|pipe| (pipe.as_raw_fd(), sys::POLLIN)));
             }
             until = match (running.status, running.kill_at) {
+                (Some((_, at)), _) if running.swept => Some(at + SWEPT),
                 (Some((_, at)), _) => Some(at + LEAK),
                 (None, Some(kill_at)) => Some(kill_at),
                 (None, None) => {
@@ -296,6 +305,8 @@ impl Helper {
             Some(running) => {
                 if running.status.is_none() {
                     running.ended_by_us.get_or_insert(cause);
+                    // What does not end at once is looked at again then, and not without a pause.
+                    running.kill_at = Some(Instant::now() + LEAK);
                 }
                 sys::send(-1, sys::SIGKILL);
             }
@@ -362,8 +373,7 @@ impl Helper {
         let Some(running) = &self.running else { return };
         let Some((status, ended)) = running.status else { return };
         let open = running.stdout.is_some() || running.stderr.is_some();
-        // What survives KILL for two more seconds is beyond us, and the log is cut there.
-        if open && ended.elapsed() < 3 * LEAK {
+        if open && ended.elapsed() < SWEPT {
             return;
         }
         let figures = cgroup::figures();
