@@ -9,15 +9,10 @@ use std::thread;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::bed::{Bed, Ran, docker_host};
+use crate::bed::{Bed, Ran, docker_host, full};
 
 /// In the environment of every run, and never to be found anywhere.
 pub const CANARY: &str = "canary-5b1f0c9de7";
-
-/// Whether sweeps run in full.
-pub fn full() -> bool {
-    std::env::var_os("WINDLASS_TEST_FULL").is_some()
-}
 
 /// All of a sweep in full, else about so many of it, spread evenly, and not always on the same foot.
 pub fn sample<T>(all: Vec<T>, count: usize) -> Vec<T> {

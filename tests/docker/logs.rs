@@ -13,14 +13,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::bed::{Bed, IMAGE};
+use crate::bed::{Bed, IMAGE, full};
 
 /// What a runner may take, whatever is printed.
 const MEMORY: u64 = 64 << 20;
-
-fn full() -> bool {
-    std::env::var_os("WINDLASS_TEST_FULL").is_some_and(|value| value == "1")
-}
 
 /// A number for ordinary runs, and one for complete ones.
 fn scaled(ordinary: u64, complete: u64) -> u64 {

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use crate::bed::docker_host;
 
-/// One kind of call: its method and its path, in which `*` stands for a name.
+/// One kind of call: its method and its path, in which `*` stands for a name. Its query counts where the
+/// path has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Site {
     pub name: &'static str,
@@ -30,7 +31,8 @@ pub const VOLUME_CREATE: Site = site("volume create", "POST", "/volumes/create")
 pub const VOLUME_REMOVE: Site = site("volume remove", "DELETE", "/volumes/*");
 pub const IMAGE_INSPECT: Site = site("image inspect", "GET", "/images/*/json");
 pub const PULL: Site = site("pull", "POST", "/images/create");
-pub const CREATE: Site = site("create", "POST", "/containers/create");
+/// Those without a name are refused, and ask whether the engine sees our files.
+pub const CREATE: Site = site("create", "POST", "/containers/create?name=*");
 pub const ATTACH: Site = site("attach", "POST", "/containers/*/attach");
 pub const WAIT: Site = site("wait", "POST", "/containers/*/wait");
 pub const START: Site = site("start", "POST", "/containers/*/start");
@@ -209,11 +211,11 @@ fn read_head(from: &mut UnixStream) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
 
 fn fault_for(head: &[u8], rules: &[Counted]) -> Option<Fault> {
     let line = String::from_utf8_lossy(head);
-    let mut words = line.split([' ', '?']);
-    let (method, path) = (words.next()?, words.next()?);
+    let mut words = line.split(' ');
+    let (method, target) = (words.next()?, words.next()?);
     let mut found = None;
     for Counted { rule, seen, hit } in rules {
-        if rule.sites.iter().any(|site| site.matches(method, path)) {
+        if rule.sites.iter().any(|site| site.matches(method, target)) {
             let number = seen.fetch_add(1, Ordering::SeqCst) + 1;
             if found.is_none() && rule.nth.contains(&number) {
                 hit.fetch_add(1, Ordering::SeqCst);
@@ -225,7 +227,9 @@ fn fault_for(head: &[u8], rules: &[Counted]) -> Option<Fault> {
 }
 
 impl Site {
-    fn matches(self, method: &str, path: &str) -> bool {
+    fn matches(self, method: &str, target: &str) -> bool {
+        let path =
+            if self.path.contains('?') { target } else { target.split('?').next().unwrap_or_default() };
         // Behind the version of the API.
         let path = if path.starts_with("/v1.") {
             path.get(1..).and_then(|path| path.find('/')).map_or("", |at| &path[at + 1..])

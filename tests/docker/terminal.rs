@@ -53,8 +53,7 @@ impl Phase {
         ));
         let held = match name {
             "looking" => Some((proxy::VOLUME_CREATE, 1)),
-            // The first two are refused: they ask whether the engine sees our files.
-            "start" => Some((proxy::CREATE, 3)),
+            "start" => Some((proxy::CREATE, 1)),
             "let go" => Some((proxy::START, 1)),
             "removing" => Some((proxy::REMOVE, 1)),
             "closing" => Some((proxy::VOLUME_REMOVE, 1)),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::bed::{Bed, Ran, docker_host};
-use crate::checks::{at_once, full, numbered, numbers, sample};
+use crate::bed::{Bed, Ran, docker_host, full};
+use crate::checks::{at_once, numbered, numbers, sample};
 use crate::proxy::{
     ATTACH, CREATE, Fault, IMAGE_INSPECT, INSPECT, KILL, LOGS, PULL, Proxy, REMOVE, Rule, START, Site,
     VERSION, VOLUME_CREATE, VOLUME_REMOVE, WAIT,

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::bed::{Bed, IMAGE, Ran};
-use crate::checks::{at_once, full, numbered, numbers};
+use crate::bed::{Bed, IMAGE, Ran, full};
+use crate::checks::{at_once, numbered, numbers};
 use crate::daemon::Daemon;
 
 #[test]

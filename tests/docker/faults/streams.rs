@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::bed::Bed;
-use crate::checks::{at_once, full, sample};
+use crate::bed::{Bed, full};
+use crate::checks::{at_once, sample};
 use crate::proxy::{ATTACH, Fault, KILL, Proxy, Rule, WAIT};
 
 /// About 4 KiB in many pieces on both streams, with characters of two bytes and no last line feed.
