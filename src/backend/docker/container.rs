@@ -10,10 +10,11 @@ use bollard::Docker;
 use bollard::models::ContainerState;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::sync::{Mutex, Notify, mpsc, watch};
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::time::Instant;
 
-use super::link::{self, Last, Sign};
+use super::link::{self, DRAIN, Last, Sign};
+use super::tether::{Tether, cut};
 use crate::backend::{Control, Ended, How, Progress};
 use crate::base::awake::Watch;
 use crate::base::{Reason, hex};
@@ -21,9 +22,6 @@ use crate::event::Usage;
 use crate::helper::protocol::{Cause, Command, EndRecord};
 use crate::plan::Resources;
 
-/// How long reports may still arrive once the engine says that the container has ended, and the other
-/// way round.
-pub(super) const DRAIN: Duration = Duration::from_secs(1);
 /// How long the helper gets to do what it was told before the engine is asked to do it.
 const SLACK: Duration = Duration::from_secs(3);
 
@@ -100,12 +98,6 @@ pub(super) struct Supervisor {
     /// The namespace of another container that this one uses, if it does.
     pub(super) joined: Option<Tether>,
 }
-
-/// Held by what others depend on: a session, a container whose network namespace others use. They see
-/// when it is dropped.
-pub(super) type Anchor = watch::Sender<()>;
-/// The other end of an [`Anchor`].
-pub(super) type Tether = watch::Receiver<()>;
 
 /// Why the engine is asked to kill it, when it comes to that.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -258,15 +250,6 @@ impl Supervisor {
             Some(error) => plain(How::CouldNotStart, Some(error)),
             None => lost(Reason::Deleted, "the container was ended by somebody else"),
         }
-    }
-}
-
-/// Waits until the other end is gone; for ever when there is none.
-pub(super) async fn cut(tether: &mut Option<Tether>) {
-    match tether {
-        // Nothing is ever sent, so the only change is the end.
-        Some(tether) => while tether.changed().await.is_ok() {},
-        None => std::future::pending().await,
     }
 }
 

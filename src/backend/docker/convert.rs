@@ -9,8 +9,8 @@ use bollard::models::{
 };
 
 use super::image::ImageFacts;
+use super::parcel::{self, Content, Parcel};
 use super::reach::Reach;
-use super::upload::{self, Content, Parcel};
 use crate::backend::{ContainerSpec, Privileges, ProgramSpec};
 use crate::base::{InstanceId, RunId, StepId, Tree};
 use crate::helper::protocol::Go;
@@ -72,7 +72,7 @@ fn helper_name(run: &RunId) -> String {
 
 /// Where the helper is once it was sent: a volume is a directory.
 pub(super) fn sent_path() -> String {
-    format!("{PATH}/{}", upload::HELPER)
+    format!("{PATH}/{}", parcel::HELPER)
 }
 
 /// The labels that everything we make carries.

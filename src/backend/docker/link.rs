@@ -19,12 +19,15 @@ use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::container::{DRAIN, Tether, cut};
+use super::tether::{Tether, cut};
 use super::{call, error};
 use crate::base::awake::{sleep, timeout};
 use crate::event::Stream as Side;
 use crate::helper::protocol::{EndRecord, Frames, Report, Token};
 
+/// How long reports may still arrive once the engine says that the container has ended, and the other
+/// way round.
+pub(super) const DRAIN: Duration = Duration::from_secs(1);
 /// How often an engine is asked whether it is there.
 const PULSE: Duration = Duration::from_secs(3);
 /// How long the answer may take.

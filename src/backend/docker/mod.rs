@@ -14,10 +14,12 @@ mod endpoint;
 mod error;
 mod image;
 mod link;
+mod parcel;
 mod reach;
 mod removal;
 mod session;
 mod start;
+mod tether;
 mod upload;
 
 use std::fmt::Write as _;

@@ -13,9 +13,10 @@ use bollard::query_parameters::{
 use futures_util::StreamExt;
 use tokio::task::JoinSet;
 
-use super::container::{Anchor, AttachInput, Tether};
+use super::container::AttachInput;
 use super::convert::{self, Common};
 use super::link::AttachOutput;
+use super::tether::{Anchor, Tether};
 use super::{call, error};
 use crate::backend::StartError;
 use crate::base::Reason;

@@ -17,40 +17,15 @@ use tokio::sync::mpsc;
 use tokio::time::interval;
 
 use super::convert::{self, Common};
-use super::{archive, error};
-use crate::base::Tree;
+use super::error;
+use super::parcel::{Content, Parcel};
 use crate::helper;
 
-/// The helper in its volume.
-pub(super) const HELPER: &str = "windlass-helper";
 /// How long an engine may take nothing of what it is sent, and say nothing once it has it all.
 const STALLED: Duration = Duration::from_mins(2);
 /// Longer than any upload: what is watched is that it goes on.
 const NO_LIMIT: Duration = Duration::from_hours(24 * 365);
 const PIECE: usize = 256 << 10;
-
-/// What goes into a volume.
-#[derive(Clone, Debug)]
-pub(super) enum Content {
-    Helper,
-    Tree(Tree),
-}
-
-/// A volume and what goes into it.
-#[derive(Clone, Debug)]
-pub(super) struct Parcel {
-    pub(super) volume: Mount,
-    pub(super) content: Content,
-}
-
-impl Content {
-    fn write(&self, to: &mut dyn Write, under: &Path) -> io::Result<()> {
-        match self {
-            Self::Helper => archive::executable(to, &under.join(HELPER), helper::EXECUTABLE),
-            Self::Tree(tree) => archive::tree(to, tree, under),
-        }
-    }
-}
 
 /// The container that the volumes are filled through.
 pub(super) fn container(common: &Common, image: &str, parcels: &[Parcel]) -> ContainerCreateBody {

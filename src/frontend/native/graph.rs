@@ -4,25 +4,12 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-use super::matrix::{Matrix, instance_id};
-use super::needs::{Need, Needed};
+use super::declared::{Declared, Need};
+use super::matrix::instance_id;
 use super::read::Reader;
 use crate::base::Span;
 use crate::frontend::lines::Lines;
 use crate::frontend::{codes, shorten};
-
-/// A step as the graph sees it.
-pub(super) struct Declared<'n> {
-    pub(super) name: &'n str,
-    pub(super) span: Span,
-    pub(super) stage: usize,
-    /// Set for the steps of `on_failure` and `finally`.
-    pub(super) apart: Option<&'static str>,
-    /// What it waits for instead of all earlier stages.
-    pub(super) needed: Option<Needed<'n>>,
-    /// Its instances, when it is there several times.
-    pub(super) matrix: Option<Matrix<'n>>,
-}
 
 /// A wait of one step for another of the same stage; only these can form circles.
 struct Edge {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::graph::Declared;
+use super::declared::Declared;
 use super::keys;
 use super::read::{Field, Fields, Reader};
 use super::step::{Defaults, Place, WORKSPACE};

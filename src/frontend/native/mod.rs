@@ -3,6 +3,7 @@
 //! Owns the tables of keys, of which the reader and the schema are two views, and the lowering to
 //! a plan. It never guesses: what it does not know it refuses.
 
+mod declared;
 mod graph;
 mod keys;
 mod lower;

@@ -3,30 +3,14 @@
 
 use std::collections::HashMap;
 
-use super::graph::Declared;
+use super::declared::{Declared, Need, Needed};
 use super::keys;
-use super::matrix::{Instance, instance_id};
+use super::matrix::instance_id;
 use super::read::{Field, Reader};
-use crate::base::{Span, StepId};
+use crate::base::StepId;
 use crate::frontend::yaml::Value;
 use crate::frontend::{codes, shorten};
 use crate::plan::Needs;
-
-/// What `needs` gives.
-#[derive(Default)]
-pub(super) struct Needed<'n> {
-    /// The first that passes is enough.
-    any: bool,
-    pub(super) steps: Vec<Need<'n>>,
-}
-
-/// One item of `needs`.
-pub(super) struct Need<'n> {
-    pub(super) name: &'n str,
-    pub(super) span: Span,
-    /// Only the instances with these values.
-    pub(super) instance: Option<Instance<'n>>,
-}
 
 impl Reader<'_> {
     pub(super) fn needs<'n>(&mut self, field: Field<'n, '_>) -> Needed<'n> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::graph::Declared;
+use super::declared::Declared;
 use super::keys;
 use super::program::default_shell;
 use super::read::{Field, Fields, Reader};
