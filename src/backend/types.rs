@@ -169,6 +169,21 @@ pub struct BackendError {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// Our own state directory is at fault, not the backend.
+    pub is_state: bool,
+}
+
+impl BackendError {
+    /// A backend that does not do what it is asked for.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None, is_state: false }
+    }
+
+    /// With what to do about it.
+    #[must_use]
+    pub fn with_help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
 }
 
 /// A container that could not be started, or an image that could not be had.

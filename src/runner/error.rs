@@ -144,6 +144,7 @@ impl RunError {
             | RunError::Source(_)
             | RunError::Find(FindError::Missing { .. }) => Class::Usage,
             RunError::Find(_) | RunError::Invalid(_) | RunError::Refused { .. } => Class::Invalid,
+            RunError::Backend(error) if error.is_state => Class::Store,
             RunError::Backend(_) => Class::Backend,
             RunError::Panicked { .. } => Class::Bug,
         })

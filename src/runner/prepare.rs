@@ -24,7 +24,10 @@ pub type Connecting = BoxFuture<'static, Result<Arc<dyn Backend>, BackendError>>
 /// Connects to Docker: `DOCKER_HOST`, else the docker context, else a known socket.
 pub fn docker(home: &Home) -> Connecting {
     let home = home.clone();
+    // Before a capture fills the same disk, so that it is always the same that is said of it.
+    let lent = docker::lend_helper(home.path());
     Box::pin(async move {
+        lent?;
         let docker = docker::connect(None, home.instance(), home.path()).await?;
         Ok(Arc::new(docker) as Arc<dyn Backend>)
     })

@@ -22,7 +22,7 @@ struct Shelf {
 }
 
 fn refusal(message: &str) -> BackendError {
-    BackendError { message: message.to_owned(), help: None }
+    BackendError::new(message)
 }
 
 impl Backend for Shelf {

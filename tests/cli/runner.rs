@@ -164,7 +164,7 @@ async fn a_prepared_run_can_be_given_up() {
 #[tokio::test]
 async fn a_backend_that_is_not_there_leaves_nothing_at_all() {
     let place = TestHome::with_pipeline(PIPELINE);
-    let refuse = || BackendError { message: "nobody is there".to_owned(), help: None };
+    let refuse = || BackendError::new("nobody is there");
     let (_handle, cancel) = engine::cancel();
     let connecting: Connecting = async move { Err(refuse()) }.boxed();
     let not_run =

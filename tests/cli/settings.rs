@@ -1,6 +1,8 @@
 //! The user's settings on their way from the file to the backend.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -56,11 +58,18 @@ fn settings_that_are_wrong_are_one_error_with_its_line_and_nothing_runs() {
         ("\nallowed = 1\n", "windlass/config.toml:2:"),
         ("[[allow]]\nsource = 'a'\nimage = 'rust'\n", "windlass/config.toml:2:"),
     ] {
-        fs::write(folder.join("windlass/config.toml"), text).expect("the place is ours");
+        write(&folder, text);
         place.run(&["run"]).code(2).stdout("").says(&[says, "W0901"]);
         assert_eq!(place.leftovers(), [""; 0]);
     }
-    fs::write(folder.join("windlass/config.toml"), "# nothing\n").expect("the place is ours");
+    write(&folder, "# nothing\n");
     // It goes on to the backend, which is not there.
     place.run(&["run"]).code(5);
+}
+
+/// Settings that nobody else can write, whatever is usual here.
+fn write(folder: &Path, text: &str) {
+    let path = folder.join("windlass/config.toml");
+    fs::write(&path, text).expect("the place is ours");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("the file is ours");
 }

@@ -17,8 +17,19 @@ pub struct Daemon {
     /// Carried by its bridge, its cgroup and its processes.
     token: String,
     subnet: u8,
-    live_restore: bool,
+    habit: Habit,
     child: Option<Child>,
+}
+
+/// What a daemon does that others do not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Habit {
+    None,
+    /// Containers go on while it is away.
+    LiveRestore,
+    /// It has eight networks to give away. Such a one is never started again: an engine with networks of its own
+    /// then removes the machine's `docker0`, whoever's that is.
+    FewNetworks,
 }
 
 fn run(program: &str, arguments: &[&str]) -> bool {
@@ -27,8 +38,8 @@ fn run(program: &str, arguments: &[&str]) -> bool {
 }
 
 impl Daemon {
-    /// Starts one that has the tests' image, and eight networks to give away.
-    pub fn start(live_restore: bool) -> Self {
+    /// Starts one that has the tests' image.
+    pub fn start(habit: Habit) -> Self {
         let directory = tempfile::Builder::new().prefix("wd-").rand_bytes(6).tempdir_in("/var/tmp").unwrap();
         let token = directory.path().file_name().unwrap().to_str().unwrap().to_lowercase();
         let routes = Command::new("ip").args(["-4", "route", "show", "table", "all"]).output().unwrap();
@@ -42,7 +53,7 @@ impl Daemon {
             run("ip", &["address", "add", &address, "dev", &token])
                 && run("ip", &["link", "set", &token, "up"])
         });
-        let mut daemon = Self { directory, token, subnet: subnet.unwrap(), live_restore, child: None };
+        let mut daemon = Self { directory, token, subnet: subnet.unwrap(), habit, child: None };
         daemon.restart();
         let load = "docker --host \"$1\" save \"$2\" | docker --host \"$3\" load";
         assert!(run(
@@ -64,7 +75,7 @@ impl Daemon {
     pub fn restart(&mut self) {
         fs::write(self.path("daemon.json"), "{}").unwrap();
         let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
-        let (address, pool) = (self.address(), format!("base=10.204.{}.0/25,size=28", self.subnet));
+        let address = self.address();
         let mut command = Command::new("dockerd");
         for (key, value) in [
             ("--config-file", self.path("daemon.json")),
@@ -78,13 +89,17 @@ impl Daemon {
             ("--exec-opt", "native.cgroupdriver=cgroupfs".to_owned()),
             ("--cgroup-parent", format!("/{}", self.token)),
             ("--bridge", self.token.clone()),
-            ("--default-address-pool", pool),
         ] {
             command.args([key, &value]);
         }
         command.args(["--iptables=false", "--ip-forward=false", "--ip-masq=false"]);
-        if self.live_restore {
-            command.arg("--live-restore");
+        match self.habit {
+            Habit::None => {}
+            Habit::LiveRestore => _ = command.arg("--live-restore"),
+            Habit::FewNetworks => {
+                let pool = format!("base=10.204.{}.0/25,size=28", self.subnet);
+                command.args(["--default-address-pool", &pool]);
+            }
         }
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.child = Some(command.spawn().unwrap());

@@ -78,10 +78,7 @@ pub async fn connect(
     for candidate in endpoint::candidates(endpoint) {
         match answer(&candidate).await {
             Ok((api, version)) => {
-                let helper = install_helper(state).map_err(|error| BackendError {
-                    message: format!("cannot write the helper below {}: {error}", state.display()),
-                    help: Some("make room there, or set WINDLASS_HOME to another directory".to_owned()),
-                })?;
+                let helper = lend_helper(state)?;
                 let beside = helper.parent().unwrap_or(state);
                 let reach = reach::of(&api, &version, candidate.socket(), beside).await;
                 let engine = version.version.as_deref().unwrap_or_default();
@@ -153,7 +150,20 @@ fn unreachable(tried: &[(Endpoint, String)]) -> BackendError {
     } else {
         "start the engine (`sudo systemctl start docker`), or say where it listens with DOCKER_HOST"
     };
-    BackendError { message, help: Some(help.to_owned()) }
+    BackendError::new(message).with_help(help)
+}
+
+/// Puts the helper where containers can mount it, so that a state directory in which that cannot be done is
+/// known early.
+///
+/// # Errors
+/// When it cannot be written there.
+pub fn lend_helper(state: &Path) -> Result<PathBuf, BackendError> {
+    install_helper(state).map_err(|error| BackendError {
+        is_state: true,
+        ..BackendError::new(format!("cannot write the helper below {}: {error}", state.display()))
+            .with_help("free some space there, or set WINDLASS_HOME to another directory")
+    })
 }
 
 /// Puts the helper where containers can mount it; once per version, safe with several at once.
@@ -186,9 +196,7 @@ impl Docker {
         let provision =
             convert::provide(&self.instance, &run.run, self.reach, &self.helper, run.workspace.as_ref());
         for request in provision.volumes {
-            self.create_volume(request, &ledger)
-                .await
-                .map_err(|message| BackendError { message, help: None })?;
+            self.create_volume(request, &ledger).await.map_err(BackendError::new)?;
         }
         let common = Common {
             instance: self.instance.clone(),
@@ -262,9 +270,7 @@ impl Backend for Docker {
     }
 
     fn objects(&self) -> BoxFuture<'_, Result<Vec<FoundObject>, BackendError>> {
-        Box::pin(async {
-            self.labelled().await.map_err(|error| BackendError { message: error::words(&error), help: None })
-        })
+        Box::pin(async { self.labelled().await.map_err(|error| BackendError::new(error::words(&error))) })
     }
 
     fn remove<'a>(&'a self, object: &'a Object) -> BoxFuture<'a, Result<(), BackendError>> {
@@ -274,10 +280,7 @@ impl Backend for Docker {
                 ObjectKind::Directory => removal::directory(self, Path::new(&object.name)).await,
                 _ => removal::remove(&self.api, object).await.map_err(|error| error::words(&error)),
             };
-            removed.map_err(|why| BackendError {
-                message: format!("cannot remove {}: {why}", object.name),
-                help: None,
-            })
+            removed.map_err(|why| BackendError::new(format!("cannot remove {}: {why}", object.name)))
         })
     }
 }

@@ -6,11 +6,11 @@ use rustix::process::Signal;
 
 use crate::bed::{Bed, IMAGE, Ran, full};
 use crate::checks::{at_once, numbered, numbers};
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, Habit};
 
 #[test]
 fn a_daemon_that_is_killed_and_takes_its_containers_along_is_one_reason() {
-    let mut daemon = Daemon::start(false);
+    let mut daemon = Daemon::start(Habit::None);
     let before = daemon.snapshot();
     let rounds = if full() { 5 } else { 1 };
     for _ in 0..rounds {
@@ -46,7 +46,7 @@ fn give_back(bed: &Bed, daemon: &mut Daemon, ran: &Ran) {
 
 #[test]
 fn a_step_goes_on_where_its_container_does() {
-    let mut daemon = Daemon::start(true);
+    let mut daemon = Daemon::start(Habit::LiveRestore);
     let before = daemon.snapshot();
     let rounds = if full() { 5 } else { 1 };
     for _ in 0..rounds {
@@ -96,7 +96,7 @@ fn a_step_goes_on_where_its_container_does() {
 
 #[test]
 fn a_daemon_that_stands_still_is_said_and_then_lost() {
-    let daemon = Daemon::start(false);
+    let daemon = Daemon::start(Habit::None);
     let before = daemon.snapshot();
     let start_one = || {
         let bed = Bed::with_script("echo up; while true; do sleep 0.1; done").through(&daemon.address());
@@ -137,7 +137,7 @@ fn a_daemon_that_stands_still_is_said_and_then_lost() {
 
 #[test]
 fn forty_runs_need_none_of_eight_networks() {
-    let daemon = Daemon::start(false);
+    let daemon = Daemon::start(Habit::FewNetworks);
     let before = daemon.snapshot();
     let results = at_once((1..=40).collect(), |n: u32| {
         let bed = Bed::new(&format!(
