@@ -25,10 +25,10 @@ pub struct Daemon {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Habit {
     None,
-    /// Containers go on while it is away.
+    /// Containers go on while it is away; and it has eight networks to give away.
     LiveRestore,
-    /// It has eight networks to give away. Such a one is never started again: an engine with networks of its own
-    /// then removes the machine's `docker0`, whoever's that is.
+    /// It has eight networks to give away. Such a one is never started again: without live-restore it then removes
+    /// the machine's `docker0`, whoever's that is.
     FewNetworks,
 }
 
@@ -93,13 +93,12 @@ impl Daemon {
             command.args([key, &value]);
         }
         command.args(["--iptables=false", "--ip-forward=false", "--ip-masq=false"]);
-        match self.habit {
-            Habit::None => {}
-            Habit::LiveRestore => _ = command.arg("--live-restore"),
-            Habit::FewNetworks => {
-                let pool = format!("base=10.204.{}.0/25,size=28", self.subnet);
-                command.args(["--default-address-pool", &pool]);
-            }
+        if self.habit != Habit::None {
+            let pool = format!("base=10.204.{}.0/25,size=28", self.subnet);
+            command.args(["--default-address-pool", &pool]);
+        }
+        if self.habit == Habit::LiveRestore {
+            command.arg("--live-restore");
         }
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.child = Some(command.spawn().unwrap());

