@@ -18,6 +18,8 @@ fn a_daemon_that_is_killed_and_takes_its_containers_along_is_one_reason() {
         let mut running = bed.start(&["run", "--output", "json"]);
         running.wait_for("20 158380");
         daemon.kill();
+        // One that is back before anybody looks was not away.
+        running.wait_for("the engine went away");
         daemon.restart();
         let ran = running.finish().code(6);
         assert_eq!(ran.ends()["unit"], "lost daemon_lost", "{}", ran.stdout);
@@ -56,6 +58,8 @@ fn a_step_goes_on_where_its_container_does() {
         let mut running = bed.start(&["run", "--output", "json"]);
         running.wait_for("20 158380");
         daemon.kill();
+        // One that is back before anybody looks was not away.
+        running.wait_for("the engine went away");
         daemon.restart();
         let ran = running.finish().code(1);
         assert_eq!(ran.ends()["unit"], "failed exit_code", "{}", ran.stdout);
