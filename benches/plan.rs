@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use saphyr_parser::Parser;
 use windlass::base::SourceText;
-use windlass::frontend::compile;
+use windlass::frontend::{Given, compile};
 
 const STEPS: usize = 5_000;
 const STAGES: usize = 50;
@@ -22,7 +22,7 @@ fn main() {
     let mut rounds: Vec<(f64, Duration, Duration)> = Vec::new();
     for _ in 0..ROUNDS {
         let (parse, events) = timed(|| Parser::new_from_str(&text).flatten().count());
-        let (plan, compiled) = timed(|| compile(&source));
+        let (plan, compiled) = timed(|| compile(&source, &Given::default()));
         assert!(events > STEPS, "the parser read the file");
         assert_eq!(compiled.diagnostics, [], "the file is good");
         rounds.push((plan.as_secs_f64() / parse.as_secs_f64(), plan, parse));

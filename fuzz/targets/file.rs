@@ -2,12 +2,12 @@
 //! be shown.
 
 use windlass::base::{Severity, SourceText};
-use windlass::frontend;
+use windlass::frontend::{self, Given};
 use windlass::plan::wire;
 
 pub(super) fn run(data: &[u8]) {
     let text = SourceText::new("windlass.yml", String::from_utf8_lossy(data).into_owned());
-    let compiled = frontend::compile(&text);
+    let compiled = frontend::compile(&text, &Given::default());
     let errors = compiled.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     assert_eq!(compiled.plan.is_none(), errors > 0, "a plan or errors, never both or none");
     let shown = frontend::render(&text, &compiled.diagnostics, false);

@@ -2,17 +2,19 @@
 //! that is wrong with it in one pass.
 //!
 //! Owns one folder a dialect (so far `native`), the YAML they share, the table of diagnostic codes
-//! and how diagnostics are shown. It never looks at the repository beyond the file it is given,
+//! and how diagnostics are shown. It looks at the repository only through the view that it is given,
 //! never runs anything, and the plan it makes holds nothing of the dialect's syntax.
 
 pub mod codes;
 mod find;
+mod given;
 mod lines;
 mod native;
 mod render;
 mod yaml;
 
 pub use find::{FindError, find};
+pub use given::{Choice, Given};
 pub use native::schema;
 pub use render::render;
 pub use yaml::MAX_FILE;
@@ -30,10 +32,10 @@ pub struct Compiled {
 }
 
 /// Compiles a pipeline file; never panics, whatever the text.
-pub fn compile(source: &SourceText) -> Compiled {
+pub fn compile(source: &SourceText, given: &Given<'_>) -> Compiled {
     let mut diagnostics = Vec::new();
     let plan = yaml::load(&source.text, &mut diagnostics)
-        .and_then(|root| native::lower(source, &root, &mut diagnostics));
+        .and_then(|root| native::lower(source, &root, given, &mut diagnostics));
     diagnostics.sort_by(|one, other| {
         (one.span, one.code, &one.message).cmp(&(other.span, other.code, &other.message))
     });

@@ -6,6 +6,7 @@
 
 pub mod digest;
 pub mod expand;
+pub mod facts;
 pub mod graph;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 use super::error::{Invalid, RunError};
 use super::request::{Source, Target};
 use super::single;
-use crate::base::safe_dir::SafeDir;
 use crate::base::{Diagnostic, SourceText};
 use crate::engine;
-use crate::frontend;
+use crate::frontend::{self, Choice, Given};
 use crate::image::Reference;
+use crate::plan::facts::SourceView;
 use crate::plan::{Image, Plan};
-use crate::source;
+use crate::source::DirectoryView;
 
 /// What is read of a pipeline file: one byte more than it may have, so that a larger one is seen as such.
-pub(super) const LIMIT: u64 = frontend::MAX_FILE as u64 + 1;
+const LIMIT: u64 = frontend::MAX_FILE as u64 + 1;
 
 /// A plan and where it came from.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub struct Loaded {
 ///
 /// # Errors
 /// [`RunError`] when there is no file, or it is not valid.
-pub(super) fn before_capture(target: &Target) -> Result<Option<Loaded>, RunError> {
+pub(super) fn before_capture(target: &Target, choice: &Choice) -> Result<Option<Loaded>, RunError> {
     match target {
         Target::Image { image, command } => {
             let plan = single::plan(image, command);
@@ -45,7 +45,7 @@ pub(super) fn before_capture(target: &Target) -> Result<Option<Loaded>, RunError
             Ok(Some(Loaded { plan, text: None, warnings: Vec::new() }))
         }
         Target::Pipeline { source: Source::Directory(dir) | Source::InPlace(dir), file } => {
-            directory(dir, file.as_deref()).map(Some)
+            directory(dir, file.as_deref(), choice).map(Some)
         }
         Target::Pipeline { source: Source::Url { .. }, .. } => Ok(None),
     }
@@ -55,36 +55,29 @@ pub(super) fn before_capture(target: &Target) -> Result<Option<Loaded>, RunError
 ///
 /// # Errors
 /// [`RunError`] when there is no such directory or file, or the file is not valid.
-pub fn directory(dir: &Path, file: Option<&Path>) -> Result<Loaded, RunError> {
+pub fn directory(dir: &Path, file: Option<&Path>, choice: &Choice) -> Result<Loaded, RunError> {
     let failed = |source| RunError::Directory { path: dir.to_owned(), source };
-    let dir = dir.canonicalize().map_err(failed)?;
-    let root = source::root_of(&dir);
-    let opened = SafeDir::open(&root).map_err(failed)?;
-    let read = |relative: &Path| present(opened.read_file(relative, LIMIT));
-    let file = file.map(|file| relative(&root, file));
-    compile(find(&read, file.as_deref())?)
+    let view = DirectoryView::open(dir).map_err(failed)?;
+    let file = file.map(|file| relative(view.root(), file));
+    compile(&view, file.as_deref(), choice)
 }
 
-/// Finds the pipeline file by a reader of the source's files.
-pub(super) fn find(
-    read: &dyn Fn(&Path) -> io::Result<Option<Vec<u8>>>,
-    file: Option<&Path>,
-) -> Result<SourceText, RunError> {
-    match file {
-        // A file elsewhere on this machine was named by hand, and has nothing to do with the source.
-        Some(path) if path.is_absolute() => {
-            frontend::find(&|path| present(std::fs::read(path)), Some(path)).map_err(RunError::Find)
-        }
-        _ => frontend::find(read, file).map_err(RunError::Find),
-    }
-}
-
-/// Has the front end compile a file.
+/// Finds the pipeline file of a source and has the front end compile it.
 ///
 /// # Errors
-/// [`RunError::Invalid`] with everything that was found.
-pub(super) fn compile(text: SourceText) -> Result<Loaded, RunError> {
-    let compiled = frontend::compile(&text);
+/// [`RunError::Find`] when there is none, [`RunError::Invalid`] with everything that is wrong with it.
+pub(super) fn compile(
+    source: &dyn SourceView,
+    file: Option<&Path>,
+    choice: &Choice,
+) -> Result<Loaded, RunError> {
+    let text = match file {
+        // A file elsewhere on this machine was named by hand, and has nothing to do with the source.
+        Some(path) if path.is_absolute() => frontend::find(&|path| present(std::fs::read(path)), Some(path)),
+        _ => frontend::find(&|path| source.read(path, LIMIT), file),
+    };
+    let text = text.map_err(RunError::Find)?;
+    let compiled = frontend::compile(&text, &Given { choice, source });
     match compiled.plan {
         Some(plan) => Ok(Loaded { plan, text: Some(text), warnings: compiled.diagnostics }),
         None => Err(RunError::Invalid(Invalid { text, diagnostics: compiled.diagnostics })),

@@ -13,6 +13,7 @@ use super::request::{Request, Source, Target};
 use crate::backend::{Backend, BackendError, docker};
 use crate::base::{Diagnostic, RunId, SourceText};
 use crate::engine::Cancel;
+use crate::frontend::Choice;
 use crate::ledger::Object;
 use crate::plan::Plan;
 use crate::report::LogSource;
@@ -57,9 +58,9 @@ pub async fn prepare(
     cancel: Cancel,
 ) -> Result<Prepared, NotRun> {
     // Whatever can be wrong before anything is made is looked at first.
-    let loaded = load::before_capture(&request.target)?.map(load::supported).transpose()?;
+    let loaded = load::before_capture(&request.target, &request.choice)?.map(load::supported).transpose()?;
     let mut begun = Begun::new(home, &request.target, &cancel)?;
-    match get_ready(&mut begun, &request.target, loaded, backend, &cancel).await {
+    match get_ready(&mut begun, &request, loaded, backend, &cancel).await {
         Ok((loaded, record, backend)) => Ok(Prepared { begun, request, loaded, record, backend, cancel }),
         Err(error) => Err(NotRun { error, left: begun.give_up(None).await }),
     }
@@ -73,40 +74,41 @@ pub async fn cloned(
     home: &Home,
     source: &Source,
     file: Option<&Path>,
+    choice: &Choice,
     cancel: &Cancel,
 ) -> Result<Loaded, NotRun> {
     let target = Target::Pipeline { source: source.clone(), file: file.map(Path::to_owned) };
     let mut begun = Begun::new(home, &target, cancel)?;
     let loaded = match begun.capture().await {
-        Ok(()) => from_capture(&begun, file),
+        Ok(()) => from_capture(&begun, file, choice),
         Err(error) => Err(error),
     };
     let left = begun.give_up(None).await;
     loaded.map_err(|error| NotRun { error, left })
 }
 
-fn from_capture(begun: &Begun, file: Option<&Path>) -> Result<Loaded, RunError> {
+fn from_capture(begun: &Begun, file: Option<&Path>, choice: &Choice) -> Result<Loaded, RunError> {
     let captured = begun.captured().expect("a pipeline is compiled from its capture only once that is there");
-    let read = |path: &Path| captured.read(path, load::LIMIT);
-    load::compile(load::find(&read, file)?)
+    load::compile(captured, file, choice)
 }
 
 async fn get_ready(
     begun: &mut Begun,
-    target: &Target,
+    request: &Request,
     loaded: Option<Loaded>,
     backend: Connecting,
     cancel: &Cancel,
 ) -> Result<(Loaded, Record, Arc<dyn Backend>), RunError> {
     // The capture goes on meanwhile, on a thread of its own.
     let backend = unless_cancelled(cancel, backend).await?.map_err(RunError::Backend)?;
-    if let Target::Pipeline { source: Source::InPlace(path), .. } = target
+    if let Target::Pipeline { source: Source::InPlace(path), .. } = &request.target
         && !backend.sees_files()
     {
         return Err(RunError::OutOfReach { path: path.clone(), backend: backend.description() });
     }
     begun.capture().await?;
-    let loaded = loaded.map_or_else(|| from_capture(begun, target.file()).and_then(load::supported), Ok)?;
+    let from_capture = || from_capture(begun, request.target.file(), &request.choice);
+    let loaded = loaded.map_or_else(|| from_capture().and_then(load::supported), Ok)?;
     let record = Record::create(&begun.home, &begun.run).map_err(RunError::Store)?;
     record.save_plan(&loaded.plan).map_err(RunError::Store)?;
     Ok((loaded, record, backend))

@@ -1,6 +1,5 @@
 //! What a run is asked to do, before anything is looked at.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -8,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::base::masker::Masker;
 use crate::base::{Bytes, Secret};
 use crate::config::Settings;
+use crate::frontend::Choice;
 use crate::source;
 
 /// One run, as asked for.
@@ -15,8 +15,8 @@ use crate::source;
 pub struct Request {
     /// What runs.
     pub target: Target,
-    /// Environment of every step that goes before the file's (`--env`).
-    pub env: BTreeMap<String, String>,
+    /// What the user chose of what the file leaves open.
+    pub choice: Choice,
     /// Steps that may run at the same time; as many as this machine has processors when absent.
     pub jobs: Option<NonZero<usize>>,
     /// Bytes of output that are kept of each step.
@@ -81,7 +81,7 @@ impl Request {
     pub fn new(target: Target) -> Self {
         Self {
             target,
-            env: BTreeMap::new(),
+            choice: Choice::default(),
             jobs: None,
             log_limit: Bytes(64 << 20),
             keep_going: false,

@@ -81,7 +81,7 @@ impl Prepared {
             options: Options { jobs, log_limit: request.log_limit, lookahead: true },
             policy,
             masker: request.masker(),
-            overrides: request.env,
+            overrides: request.choice.env,
             logs: record.logs(),
             hint: captured.map(|captured| Box::new(room::hint(&captured.tree)) as Hint),
             clock: Arc::new(SystemClock::start()),

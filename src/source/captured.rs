@@ -16,19 +16,7 @@ use crate::base::safe_dir::{SafeDir, remove_tree};
 use crate::base::{RunId, Tree};
 use crate::event::SourceSummary;
 use crate::ledger::{Object, ObjectKind, RunLedger};
-
-/// What a pipeline may ask about the commit; every text is empty when it is absent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GitFacts {
-    /// The commit, in full.
-    pub sha: String,
-    /// The branch that is checked out, without `refs/heads/`.
-    pub branch: String,
-    /// A tag that stands for the commit, without `refs/tags/`.
-    pub tag: String,
-    /// Where the repository comes from, without credentials.
-    pub url: String,
-}
+use crate::plan::facts::GitFacts;
 
 /// A source as a run works on it. As long as it lives, nobody removes the base beneath its tree.
 #[derive(Debug)]

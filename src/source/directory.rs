@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, statat};
 
 use super::cache::{Cache, Generation};
-use super::captured::{Captured, GitFacts, Trees};
+use super::captured::{Captured, Trees};
 use super::error::{SourceError, io_at};
 use super::fresh::Fresh;
 use super::git::Source;
@@ -27,6 +27,7 @@ use super::{beneath, layers, lfs, overlay};
 use crate::base::{RunId, Tree};
 use crate::event::SourceSummary;
 use crate::ledger::RunLedger;
+use crate::plan::facts::GitFacts;
 
 /// Generations that are kept without anybody working on them.
 const KEPT: usize = 1;

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 
 use git2::{Config, ErrorCode, ObjectType, Oid, Repository};
 
-use super::GitFacts;
 use super::beneath;
 use super::error::{SourceError, io_at};
 use super::fresh::Fresh;
@@ -21,6 +20,7 @@ use super::obstacle;
 use super::patience::Pulse;
 use super::pattern::Patterns;
 use super::remote;
+use crate::plan::facts::GitFacts;
 
 /// The user's repository.
 pub(super) struct Source {

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::GitFacts;
 use super::error::{SourceError, io_at};
 use super::fetch::SILENCE;
 use super::fresh::Fresh;
@@ -13,6 +12,7 @@ use super::git::Source;
 use super::index::Index;
 use super::patience::{self, Pulse, Waited};
 use super::watch::Watch;
+use crate::plan::facts::GitFacts;
 
 /// What a repository says of itself.
 pub(super) struct Known {

@@ -41,14 +41,16 @@ mod talk;
 #[cfg(test)]
 mod tests;
 mod url;
+mod view;
 mod walk;
 mod watch;
 
 pub use cache::remove_unfinished;
-pub use captured::{Captured, GitFacts};
+pub use captured::Captured;
 pub use directory::{capture_directory, in_place, root_of};
 pub use error::{Said, SourceError};
 pub use place::WORKSPACE_GID;
 pub use remote::{is_url, without_credentials};
 pub use url::{FromUrl, capture_url};
+pub use view::DirectoryView;
 pub use watch::GoesOn;

@@ -12,7 +12,7 @@ use git2::{Commit, Oid, Repository, build::CheckoutBuilder};
 use rustix::fs::{AtFlags, chmodat};
 
 use super::cache::{Cache, Generation};
-use super::captured::{Captured, GitFacts, Trees};
+use super::captured::{Captured, Trees};
 use super::copy::{directory_mode, file_mode};
 use super::error::{Said, SourceError, io_at};
 use super::fetch::{self, Fetcher};
@@ -30,6 +30,7 @@ use super::{beneath, lfs, overlay, submodules};
 use crate::base::RunId;
 use crate::event::SourceSummary;
 use crate::ledger::RunLedger;
+use crate::plan::facts::GitFacts;
 
 /// Commits of one repository that are kept, so that going back and forth fetches nothing.
 const KEPT: usize = 4;

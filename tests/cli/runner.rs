@@ -66,7 +66,7 @@ async fn steps_are_told_what_they_work_on() {
         TestHome::with_pipeline("stages: [{ name: s, steps: [{ name: a, image: x, run: 'true' }] }]\n");
     let fake = Fake::new();
     let mut request = directory(&place);
-    request.env.insert("COLOR".to_owned(), "green".to_owned());
+    request.choice.env.insert("COLOR".to_owned(), "green".to_owned());
     let finished = run(&place, request, &fake).await.expect("it runs");
     let specs = fake.specs();
     let env = &specs.first().expect("one step ran").env;

@@ -96,7 +96,7 @@ fn everything_of_a_run(secrets: Vec<Secret>) -> BTreeMap<String, Vec<u8>> {
         let home = Home::at(&bed.home()).unwrap();
         let mut request = Request::pipeline(Source::InPlace(bed.project()));
         request.secrets = secrets;
-        request.env.insert("CANARY".to_owned(), CANARY.to_owned());
+        request.choice.env.insert("CANARY".to_owned(), CANARY.to_owned());
         found.insert("the request".to_owned(), format!("{:?}", request.secrets).into_bytes());
         let (_cancel, cancelled) = windlass::engine::cancel();
         let prepared = prepare(&home, request, docker(&home), cancelled).await.unwrap();

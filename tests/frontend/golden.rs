@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use windlass::base::SourceText;
-use windlass::frontend::{codes, compile, render};
+use windlass::frontend::{Given, codes, compile, render};
 
 /// The folder of the pairs.
 pub(crate) fn folder() -> PathBuf {
@@ -37,7 +37,7 @@ fn every_file_compiles_to_its_plan() {
     for input in inputs() {
         let text = fs::read_to_string(&input).expect("the input can be read");
         let source = SourceText::new("windlass.yml", text);
-        let compiled = compile(&source);
+        let compiled = compile(&source, &Given::default());
         let messages = render(&source, &compiled.diagnostics, false);
         assert_eq!(messages, "", "{}", input.display());
         let plan = compiled.plan.expect("a file without diagnostics has a plan");

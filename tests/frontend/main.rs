@@ -7,17 +7,17 @@ mod never_panics;
 mod schema;
 
 use windlass::base::SourceText;
-use windlass::frontend::{Compiled, compile, render};
+use windlass::frontend::{Compiled, Given, compile, render};
 
 /// Compiles a text as `windlass.yml`.
 fn compiled(text: &str) -> Compiled {
-    compile(&SourceText::new("windlass.yml", text))
+    compile(&SourceText::new("windlass.yml", text), &Given::default())
 }
 
 /// What the user reads about a text.
 fn messages(text: &str) -> String {
     let source = SourceText::new("windlass.yml", text);
-    let compiled = compile(&source);
+    let compiled = compile(&source, &Given::default());
     assert_eq!(compiled.plan.is_none(), !compiled.diagnostics.is_empty(), "a plan, or reasons for none");
     render(&source, &compiled.diagnostics, false)
 }

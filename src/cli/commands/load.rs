@@ -5,6 +5,7 @@ use crate::cli::exit::Exit;
 use crate::cli::signal::Signals;
 use crate::cli::{failure, output};
 use crate::engine;
+use crate::frontend::Choice;
 use crate::runner::{self, Home, Invalid, Loaded, NotRun, RunError, Source};
 
 /// Why there is no plan.
@@ -21,17 +22,17 @@ pub(super) async fn load(pipeline: &Pipeline) -> Result<Loaded, Stopped> {
         output::error(message, Some(help));
         Stopped::Said(Exit::Usage)
     })?;
-    let file = pipeline.file.as_deref();
+    let (file, choice) = (pipeline.file.as_deref(), Choice::default());
     let (loaded, signal) = match &source {
         Source::Directory(dir) | Source::InPlace(dir) => {
-            (runner::directory(dir, file).map_err(NotRun::from), None)
+            (runner::directory(dir, file, &choice).map_err(NotRun::from), None)
         }
         Source::Url { .. } => {
             let home = Home::open().map_err(|error| Stopped::Said(failure::home(&error)))?;
             let (handle, cancel) = engine::cancel();
             let signals =
                 Signals::listen(handle).map_err(|error| Stopped::Said(failure::no_signals(&error)))?;
-            let loaded = runner::cloned(&home, &source, file, &cancel).await;
+            let loaded = runner::cloned(&home, &source, file, &choice, &cancel).await;
             (loaded, signals.exit())
         }
     };

@@ -9,6 +9,7 @@ use crate::cli::signal::Signals;
 use crate::cli::{failure, output, suspend};
 use crate::config::Settings;
 use crate::engine;
+use crate::frontend::Choice;
 use crate::report::{Ndjson, Notices, Plain, Raw, Reader, ReaderFailure, Style};
 use crate::runner::{self, Home, Prepared, Request, Target};
 
@@ -83,7 +84,7 @@ fn request(args: &Run) -> Result<Request, Exit> {
     };
     let settings = Settings::read().map_err(|error| failure::settings(&error))?;
     Ok(Request {
-        env: args.env.iter().cloned().collect(),
+        choice: Choice { env: args.env.iter().cloned().collect() },
         jobs: args.jobs,
         log_limit: args.log_limit,
         keep_going: args.keep_going,

@@ -9,9 +9,9 @@ use super::read::{Field, Fields, Reader};
 use super::step::{Defaults, Place, WORKSPACE};
 use super::values::is_plain;
 use crate::base::{Diagnostic, SourceText, StageId};
-use crate::frontend::codes;
 use crate::frontend::lines::Lines;
 use crate::frontend::yaml::{Node, Value};
+use crate::frontend::{Given, codes};
 use crate::plan::{self, After, OnStepFailure, Plan, Sharing, Stage, Step, Text, Volume};
 
 const RUN_TIMEOUT: Duration = Duration::from_hours(6);
@@ -26,6 +26,7 @@ const MAX_INHERITED: usize = 64 << 20;
 pub(in crate::frontend) fn lower(
     source: &SourceText,
     root: &Node<'_>,
+    _given: &Given<'_>,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Plan> {
     if !matches!(root.value, Value::Map(_)) {

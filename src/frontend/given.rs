@@ -1,0 +1,29 @@
+//! What a pipeline is compiled with, beyond its own text.
+
+use std::collections::BTreeMap;
+
+use crate::plan::facts::{NoSource, SourceView};
+
+/// What a pipeline is compiled with.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'a> {
+    /// What the user chose.
+    pub choice: &'a Choice,
+    /// The source that the pipeline is of.
+    pub source: &'a dyn SourceView,
+}
+
+/// What a user chooses for a run, as written on the command line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// Variables that go before all of the file's (`--env`).
+    pub env: BTreeMap<String, String>,
+}
+
+static NO_CHOICE: Choice = Choice { env: BTreeMap::new() };
+
+impl Default for Given<'_> {
+    fn default() -> Self {
+        Self { choice: &NO_CHOICE, source: &NoSource }
+    }
+}

@@ -1,0 +1,50 @@
+//! What a pipeline may ask, when it is compiled, about the source it is compiled for.
+//!
+//! Owns the questions and the form of the answers; who answers is another room's business.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+/// What git says of a commit; every text is empty when it is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GitFacts {
+    /// The commit, in full.
+    pub sha: String,
+    /// The branch that is checked out, without `refs/heads/`.
+    pub branch: String,
+    /// A tag that stands for the commit, without `refs/tags/`.
+    pub tag: String,
+    /// Where the repository comes from, without credentials.
+    pub url: String,
+}
+
+/// A source as it is looked at while its pipeline is compiled. Every call may touch a disk, so none is made
+/// unless the file asks for it.
+pub trait SourceView: fmt::Debug + Sync {
+    /// Says which commit it is.
+    ///
+    /// # Errors
+    /// When its repository cannot be read.
+    fn git(&self) -> io::Result<GitFacts>;
+
+    /// Reads a file by its path from the source's root; none when there is none.
+    ///
+    /// # Errors
+    /// When it is a link or leads through one, when it is larger than `limit` bytes, or cannot be read.
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>>;
+}
+
+/// A source without a file and without a repository.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoSource;
+
+impl SourceView for NoSource {
+    fn git(&self) -> io::Result<GitFacts> {
+        Ok(GitFacts::default())
+    }
+
+    fn read(&self, _: &Path, _: u64) -> io::Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+}
