@@ -24,8 +24,7 @@ use crate::event::{CancelLevel, End, Event, EventKind, RunState, VERSION};
 use crate::plan::graph::{self, StageKind};
 use crate::plan::{Condition, Plan, Stage, Step};
 
-/// Messages that wait for the dispatcher. More would only be memory: the tasks wait, then the pipes
-/// of their containers.
+/// Messages that wait for the dispatcher; their output has a bound of its own.
 const INBOX: usize = 256;
 /// How long `finally` may take when its stage does not say (language L7).
 const FINALLY: Duration = Duration::from_mins(5);
@@ -105,6 +104,7 @@ impl Dispatcher {
                 clock: job.clock,
                 masker: job.masker,
                 inbox: sender,
+                room: World::room(),
             }),
             inbox,
             images: Images::default(),
@@ -324,7 +324,7 @@ impl Dispatcher {
                 }
                 self.look_ahead();
             }
-            News::Output(output) => self.tell(EventKind::Output(output)),
+            News::Output(output, _room) => self.tell(EventKind::Output(output)),
             News::Warned(message) => {
                 let step = Some(self.place(position).1.id.clone());
                 self.tell(EventKind::Warned { step, message });

@@ -1,5 +1,7 @@
 //! What the dispatcher and its tasks say to each other. Nobody else sees it.
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use crate::backend::{PullProgress, StartError};
 use crate::base::Reason;
 use crate::event::{End, Output};
@@ -25,8 +27,8 @@ pub(super) enum Message {
 pub(super) enum News {
     /// Its program is let go.
     Started,
-    /// It printed something.
-    Output(Output),
+    /// It printed something; the room that this takes is free again when it is dropped.
+    Output(Output, OwnedSemaphorePermit),
     /// The user should know.
     Warned(String),
     /// It ended. Nothing follows.

@@ -63,7 +63,8 @@ impl<'a> Recorder<'a> {
             let (offset, len) = self.append(stream, &data).await;
             let step = self.step.clone();
             let output = Output { step, attempt: self.attempt, stream, offset, len, data };
-            self.say(News::Output(output)).await;
+            let room = self.world.reserve(output.data.len()).await;
+            self.say(News::Output(output, room)).await;
         }
     }
 

@@ -16,8 +16,8 @@ use crate::event::{Event, EventKind, Output};
 /// What one queue may hold before output is kept as places only.
 pub(super) const BUDGET: usize = 4 << 20;
 
-/// What an event costs besides its bytes; about right, and that is enough.
-const EVENT_COST: usize = 256;
+/// What an event costs besides its bytes: its place, and about as much as its ids take.
+const EVENT_COST: usize = size_of::<Entry>() + 128;
 
 /// A place in the queue.
 #[derive(Debug)]
@@ -62,18 +62,22 @@ impl Queue {
                 output.data = Bytes::new();
                 match inner.entries.back_mut() {
                     Some(Entry::Joined(joined)) => {
-                        if !joined.iter_mut().rev().any(|last| join(last, output)) {
-                            joined.push(event);
+                        if joined.iter_mut().rev().any(|last| join(last, output)) {
+                            self.changed.notify_all();
+                            return;
                         }
+                        joined.push(event);
                     }
                     _ => inner.entries.push_back(Entry::Joined(vec![event])),
                 }
+                inner.cost += EVENT_COST;
                 self.changed.notify_all();
                 return;
             }
         }
-        inner.cost += cost(&event);
-        inner.entries.push_back(Entry::One(event));
+        let entry = Entry::One(event);
+        inner.cost += cost(&entry);
+        inner.entries.push_back(entry);
         self.changed.notify_all();
     }
 
@@ -82,9 +86,7 @@ impl Queue {
         let mut inner = self.lock();
         loop {
             if let Some(entry) = inner.entries.pop_front() {
-                if let Entry::One(event) = &entry {
-                    inner.cost -= cost(event);
-                }
+                inner.cost -= cost(&entry);
                 return Some(entry);
             }
             if inner.closed {
@@ -124,6 +126,7 @@ impl Queue {
         let mut inner = self.lock();
         inner.ended = true;
         let dropped = std::mem::take(&mut inner.entries);
+        inner.cost = 0;
         drop(inner);
         self.changed.notify_all();
         drop(dropped);
@@ -161,10 +164,11 @@ impl Queue {
     }
 }
 
-fn cost(event: &Event) -> usize {
-    match &event.kind {
-        EventKind::Output(output) => EVENT_COST + output.data.len(),
-        _ => EVENT_COST,
+fn cost(entry: &Entry) -> usize {
+    match entry {
+        Entry::One(Event { kind: EventKind::Output(output), .. }) => EVENT_COST + output.data.len(),
+        Entry::One(_) => EVENT_COST,
+        Entry::Joined(events) => EVENT_COST * events.len(),
     }
 }
 

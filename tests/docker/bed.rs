@@ -25,6 +25,18 @@ pub fn full() -> bool {
     std::env::var_os("WINDLASS_TEST_FULL").is_some_and(|value| value == "1")
 }
 
+/// The most memory that a run of the program has had resident, in bytes; none before it is the program. A child has
+/// the memory of whoever started it for a moment longer than its start takes, and that is a whole test program.
+pub fn peak(process: u32) -> Option<u64> {
+    let program = fs::read_link(format!("/proc/{process}/exe")).ok()?;
+    if program != fs::canonicalize(env!("CARGO_BIN_EXE_windlass")).unwrap() {
+        return None;
+    }
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? << 10)
+}
+
 /// A test's own place.
 #[must_use]
 pub struct Bed {
@@ -274,6 +286,10 @@ pub struct Running {
 impl Running {
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     pub fn signal(&self, signal: rustix::process::Signal) {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::bed::{Bed, IMAGE, full};
+use crate::bed::{Bed, IMAGE, full, peak};
 
 /// What a runner may take, whatever is printed.
 const MEMORY: u64 = 64 << 20;
@@ -37,12 +37,6 @@ struct Watched {
     memory: u64,
     took: Duration,
     run: PathBuf,
-}
-
-fn peak(id: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.split_whitespace().next()?.parse::<u64>().ok()? << 10)
 }
 
 fn watch(bed: &Bed, arguments: &[&str], viewer: Viewer) -> Watched {

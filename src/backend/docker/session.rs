@@ -35,7 +35,7 @@ const CLOSE: Duration = Duration::from_secs(30);
 /// and each call has its deadline.
 const STARTS: usize = 16;
 /// Pieces of output that wait for a slow consumer before the program is made to wait.
-const BACKLOG: usize = 16;
+const BACKLOG: usize = 4;
 
 /// One run on a Docker engine.
 pub(super) struct DockerSession {
