@@ -30,4 +30,6 @@ pub(super) struct Need<'n> {
     pub(super) span: Span,
     /// Only the instances with these values.
     pub(super) instance: Option<Instance<'n>>,
+    /// Where there is no such step, or no such instance, nothing is waited for.
+    pub(super) optional: bool,
 }

@@ -66,14 +66,16 @@ impl Reader<'_> {
     ) -> Vec<Edge> {
         let mut edges = Vec::new();
         let mut named = HashSet::new();
-        for Need { name, span, instance } in step.needed.iter().flat_map(|needed| &needed.steps) {
+        for Need { name, span, instance, optional } in step.needed.iter().flat_map(|needed| &needed.steps) {
             if !named.insert((*name, instance)) {
                 let message = format!("`needs` names `{}` twice", shorten(name));
                 self.error(codes::NEEDED_TWICE, *span, message, "remove one of them");
                 continue;
             }
             let Some((to, target)) = by_name.get(name).and_then(|to| Some((*to, steps.get(*to)?))) else {
-                self.unknown_step(name, *span, steps);
+                if !optional {
+                    self.unknown_step(name, *span, steps);
+                }
                 continue;
             };
             if target.stage > step.stage {

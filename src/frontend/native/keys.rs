@@ -229,10 +229,11 @@ pub(super) static NEEDS: Table = Table {
 pub(super) static NEED: Table = Table {
     name: "need",
     noun: "an item of `needs`",
-    about: "Some instances of a step with a matrix.",
+    about: "A step that is waited for: some of its instances, or only where there is one.",
     keys: &[
         key("step", Kind::Step, "The name of the step.").required(),
-        key("matrix", Kind::Instance, "The values that its instances have.").required(),
+        key("matrix", Kind::Instance, "The values that its instances have; all of them when left out."),
+        key("optional", Kind::Boolean, "Whether nothing is waited for where there is no such step; false."),
     ],
     clashes: &[],
     requires: &[],

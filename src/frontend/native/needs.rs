@@ -40,12 +40,15 @@ impl Reader<'_> {
     fn need<'n>(&mut self, field: Field<'n, '_>) -> Option<Need<'n>> {
         if !matches!(field.node.value, Value::Map(_)) {
             let name = self.verbatim(field, "the name of a step")?;
-            return Some(Need { name, span: field.node.span, instance: None });
+            return Some(Need { name, span: field.node.span, instance: None, optional: false });
         }
         let fields = self.fields(&keys::NEED, field);
         let name = fields.get("step").and_then(|field| self.verbatim(field, "the name of a step"));
-        let instance = fields.get("matrix").and_then(|field| self.instance(field));
-        Some(Need { name: name?, span: field.node.span, instance: Some(instance?) })
+        let instance = fields.get("matrix").map(|field| self.instance(field));
+        let optional = fields.get("optional").and_then(|field| self.boolean(field)).unwrap_or_default();
+        // A selection that cannot be read is not one of all instances.
+        let instance = instance.map_or(Some(None), |instance| instance.map(Some))?;
+        Some(Need { name: name?, span: field.node.span, instance, optional })
     }
 
     /// The steps of the plan that each declared step waits for. Names that lead nowhere are left out;
@@ -82,14 +85,18 @@ impl Reader<'_> {
         let numbered = (1..).zip(instances);
         let picked = numbered.filter(|(_, instance)| instance.has(wanted));
         let picked: Vec<StepId> = picked.map(|(number, _)| instance_id(name, number)).collect();
-        if picked.is_empty() {
+        let stranger = instances.first().and_then(|first| wanted.keys().find(|key| !first.knows(key)));
+        let left_out = need.optional && target.matrix.is_some() && stranger.is_none();
+        if picked.is_empty() && !left_out {
             let message = format!("no instance of `{name}` is like this");
             let help = match instances.first() {
                 None if target.matrix.is_none() => format!("`{name}` has no matrix; write `{name}`"),
                 None => "none is left in its matrix".to_owned(),
-                Some(first) => match wanted.keys().find(|key| !first.knows(key)) {
+                Some(_) => match stranger {
                     Some(key) => format!("its matrix has no key `{}`", shorten(key)),
-                    None => "its matrix has no such values together".to_owned(),
+                    None => {
+                        "its matrix has no such values together; `optional: true` allows for that".to_owned()
+                    }
                 },
             };
             self.error(codes::NO_INSTANCE, need.span, message, help);

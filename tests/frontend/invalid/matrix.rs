@@ -206,7 +206,7 @@ stages:
       - { name: four, needs: [{ step: none, matrix: { os: a } }] }
       - { name: five, needs: [{ step: one, matrix: { os: a } }] }
       - { name: six, needs: { any: [unit, one] } }
-      - { name: seven, needs: [{ step: unit }, { name: unit }] }
+      - { name: seven, needs: [{ step: unit, optional: maybe }, { name: unit }] }
       - { name: eight, needs: [unit, unit, { step: unit, matrix: { os: a } }, { step: unit, matrix: { os: a } }] }
       - { name: nine, needs: [{ step: nine, matrix: {} }, { step: knot, matrix: {} }] }
 "), @"
@@ -226,7 +226,7 @@ stages:
      10 │       - { name: one, needs: [{ step: unit, matrix: { os: c } }] }
         ·                              ─
         ╰────
-      help: its matrix has no such values together
+      help: its matrix has no such values together; `optional: true` allows for that
 
     W0161
 
@@ -244,7 +244,7 @@ stages:
      12 │       - { name: three, needs: [{ step: unit, matrix: { os: a, tls: no } }] }
         ·                                ─
         ╰────
-      help: its matrix has no such values together
+      help: its matrix has no such values together; `optional: true` allows for that
 
     W0161
 
@@ -273,42 +273,33 @@ stages:
         ╰────
       help: say which instance is enough: `{ step: unit, matrix: { … } }`
 
-    W0123
+    W0138
 
-      × an item of `needs` has no `matrix`
-        ╭─[windlass.yml:16:32]
-     16 │       - { name: seven, needs: [{ step: unit }, { name: unit }] }
-        ·                                ─
+      × `maybe` is not a boolean
+        ╭─[windlass.yml:16:56]
+     16 │       - { name: seven, needs: [{ step: unit, optional: maybe }, { name: unit }] }
+        ·                                                        ─────
         ╰────
-      help: add `matrix`. The values that its instances have.
-
-    W0123
-
-      × an item of `needs` has no `matrix`
-        ╭─[windlass.yml:16:48]
-     16 │       - { name: seven, needs: [{ step: unit }, { name: unit }] }
-        ·                                                ─
-        ╰────
-      help: add `matrix`. The values that its instances have.
+      help: `optional` is `true` or `false`, without quotes
 
     W0123
 
       × an item of `needs` has no `step`
-        ╭─[windlass.yml:16:48]
-     16 │       - { name: seven, needs: [{ step: unit }, { name: unit }] }
-        ·                                                ─
+        ╭─[windlass.yml:16:65]
+     16 │ …  - { name: seven, needs: [{ step: unit, optional: maybe }, { name: unit }] }
+        ·                                                              ─
         ╰────
       help: add `step`. The name of the step.
 
     W0121
 
       × `name` is not a key of an item of `needs`
-        ╭─[windlass.yml:16:50]
-     16 │       - { name: seven, needs: [{ step: unit }, { name: unit }] }
-        ·                                                  ────
+        ╭─[windlass.yml:16:67]
+     16 │ …- { name: seven, needs: [{ step: unit, optional: maybe }, { name: unit }] }
+        ·                                                              ────
         ╰────
       help: it is a key of a pipeline and a stage and a step; the keys of an item of `needs` are
-            `step`, `matrix`
+            `step`, `matrix`, `optional`
 
     W0159
 
