@@ -2,13 +2,14 @@
 //! attempts, and makes every event. It never waits for a task, a reader or a disk.
 
 mod closing;
+mod holds;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::alarm::{Alarm, Alarms};
 use super::convert::{Common, SpecError};
@@ -43,6 +44,8 @@ pub(super) struct Dispatcher {
     live: HashMap<usize, Live>,
     /// Attempts that are kept ready.
     held: BTreeMap<usize, mpsc::UnboundedSender<Order>>,
+    /// Those who see to what holds a step, by its position.
+    holds: HashMap<usize, AbortHandle>,
     tasks: JoinSet<()>,
     alarms: Alarms,
     cancel: Cancel,
@@ -99,6 +102,7 @@ impl Dispatcher {
             world: Arc::new(World {
                 session: job.session,
                 slots: job.slots,
+                gates: job.gates,
                 logs: job.logs,
                 hint: job.hint,
                 clock: job.clock,
@@ -110,6 +114,7 @@ impl Dispatcher {
             images: Images::default(),
             live: HashMap::new(),
             held: BTreeMap::new(),
+            holds: HashMap::new(),
             tasks: JoinSet::new(),
             alarms,
             cancel: job.cancel,
@@ -160,7 +165,8 @@ impl Dispatcher {
     fn request_images(&mut self) {
         let plan = Arc::clone(&self.plan);
         for (stage, step) in plan.all_steps() {
-            let may_run = step.condition == Condition::True;
+            // Nothing is fetched for a step that nobody may agree to.
+            let may_run = step.condition == Condition::True && step.gate.is_none();
             // A spec that the policy refuses is no reason to fetch anything.
             if may_run && let Ok(spec) = self.common.spec(&plan, (stage, step), 1, None) {
                 self.images.request(&self.world, &spec.image, false);
@@ -173,7 +179,11 @@ impl Dispatcher {
         while let Some(decision) = self.schedule.next() {
             match decision {
                 Decision::Start(position) => self.start(position),
-                Decision::End(position, end) => self.step_ended(position, end, false),
+                Decision::Hold(position) => self.hold(position),
+                Decision::End(position, end) => {
+                    self.withdraw(position);
+                    self.step_ended(position, end, false);
+                }
                 Decision::Stop(position, reason) => self.stop(position, reason),
                 Decision::StageEnded(position) => self.stage_ended(position),
             }
@@ -298,6 +308,7 @@ impl Dispatcher {
                 }
                 self.tell(EventKind::ImagePulled { image });
             }
+            Message::Held { step, news } => self.heard_of_hold(step, news),
             Message::Attempt { step, attempt, news } => {
                 if self.live.get(&step).is_some_and(|live| live.attempt == attempt) {
                     self.heard(step, attempt, news);

@@ -16,7 +16,10 @@ pub(super) fn in_messages(masker: &Masker, mut kind: EventKind) -> EventKind {
         EventKind::AttemptEnded { end: End { message, .. }, .. }
         | EventKind::StepEnded { end: End { message, .. }, .. }
         | EventKind::RunEnded { message, .. } => message.iter_mut().for_each(hide),
-        EventKind::Warned { message, .. } | EventKind::CleanupFailed { message } => hide(message),
+        EventKind::Warned { message, .. }
+        | EventKind::CleanupFailed { message }
+        | EventKind::GateReached { question: message, .. }
+        | EventKind::GateAnswered { message, .. } => hide(message),
         EventKind::ImagePullStarted { .. }
         | EventKind::ImagePullProgressed { .. }
         | EventKind::ImagePulled { .. }

@@ -2,6 +2,7 @@
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::gates::Answer;
 use crate::backend::{PullProgress, StartError};
 use crate::base::Reason;
 use crate::event::{End, Output};
@@ -16,6 +17,13 @@ pub(super) enum Message {
         attempt: u32,
         /// What happened.
         news: News,
+    },
+    /// By the task that sees to what holds a step.
+    Held {
+        /// The step's position.
+        step: usize,
+        /// What came of it.
+        news: Held,
     },
     /// By the task that fetches an image: so far is it.
     Pulling(String, PullProgress),
@@ -33,6 +41,14 @@ pub(super) enum News {
     Warned(String),
     /// It ended. Nothing follows.
     Ended(End),
+}
+
+/// What became of something that holds a step.
+pub(super) enum Held {
+    /// Its gate was answered.
+    Answered(Answer),
+    /// Whoever was to see to it broke.
+    Broke(End),
 }
 
 /// Said to the task of an attempt.

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! It never reads a file format, never prints, and does no input or output but through the backend,
-//! the logs and the clock that it is handed.
+//! the logs, the gates and the clock that it is handed.
 
 mod alarm;
 mod cancel;
@@ -18,6 +18,7 @@ mod convert;
 mod dispatcher;
 mod environment;
 mod executor;
+mod gates;
 mod hide;
 mod images;
 mod message;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 
 pub use cancel::{Cancel, CancelHandle, cancel};
 pub use convert::unsupported;
+pub use gates::{Answer, Gate, Gates, Nobody};
 pub use slots::{Slot, Slots, Unshared};
 
 use crate::backend::Session;
@@ -78,6 +80,8 @@ pub struct Job {
     pub masker: Masker,
     /// Places for running steps, shared with other runs.
     pub slots: Arc<dyn Slots>,
+    /// Answers the gates of steps.
+    pub gates: Arc<dyn Gates>,
     /// Where output goes.
     pub logs: Arc<dyn Logs>,
     /// Asked about each program that failed by itself.

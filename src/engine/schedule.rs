@@ -6,6 +6,7 @@
 //! decided, where the language leaves room, are in `docs/adr/0004-engine.md`.
 
 mod ahead;
+mod held;
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -19,6 +20,8 @@ use crate::plan::{After, Condition, OnStepFailure, Plan};
 pub(super) enum Decision {
     /// Let this step run.
     Start(usize),
+    /// See to what holds this step although its turn has come.
+    Hold(usize),
     /// This step ends without having run.
     End(usize, End),
     /// End this running step, for this reason.
@@ -60,6 +63,8 @@ struct StepSlot {
     status: Status,
     after: After,
     condition: Condition,
+    /// Something else than its turn has to come before it starts.
+    to_hold: bool,
     /// Needs that have not ended.
     unended: usize,
     /// Needs that neither run nor have ended.
@@ -76,6 +81,8 @@ struct StepSlot {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Status {
     Waiting,
+    /// Its turn has come, and something else has not.
+    Held,
     Ready,
     Running,
     Ended,
@@ -112,6 +119,7 @@ impl Schedule {
             status: Status::Waiting,
             after: if step.after == After::Success { stage.after } else { step.after },
             condition: step.condition.clone(),
+            to_hold: step.gate.is_some(),
             unended: node.waits.needs().len(),
             unstarted: node.waits.needs().len(),
             broken: false,
@@ -170,7 +178,7 @@ impl Schedule {
 
     /// Takes in how a running step ended.
     pub(super) fn ended(&mut self, step: usize, end: &End, allowed: bool) {
-        self.begun |= end.outcome != Outcome::Cancelled;
+        self.begun |= !matches!(end.outcome, Outcome::Cancelled | Outcome::Skipped);
         self.record(step, end, allowed);
         self.settle();
     }
@@ -253,8 +261,16 @@ impl Schedule {
             self.end(step, end);
             return;
         }
-        self.steps[step].status = Status::Ready;
         self.nearly.remove(&step);
+        if self.steps[step].to_hold {
+            self.hold(step);
+        } else {
+            self.make_ready(step);
+        }
+    }
+
+    fn make_ready(&mut self, step: usize) {
+        self.steps[step].status = Status::Ready;
         self.ready.insert(step);
     }
 
@@ -298,7 +314,7 @@ impl Schedule {
         };
         self.doom(stage, Reason::CancelledBySibling, stop, |slot| match slot.status {
             Status::Running => slot.after != After::Always,
-            Status::Waiting | Status::Ready | Status::Ended => slot.after == After::Success,
+            Status::Waiting | Status::Held | Status::Ready | Status::Ended => slot.after == After::Success,
         });
     }
 
@@ -309,7 +325,7 @@ impl Schedule {
             match slot.status {
                 _ if !which(slot) => {}
                 Status::Waiting => _ = slot.doomed.get_or_insert(reason),
-                Status::Ready => self.end(step, End::because(reason, None)),
+                Status::Held | Status::Ready => self.end(step, End::because(reason, None)),
                 Status::Running if stop => self.decisions.push_back(Decision::Stop(step, reason)),
                 Status::Running | Status::Ended => {}
             }
@@ -322,7 +338,7 @@ impl Schedule {
         for step in self.graph.stages()[stage].steps.clone() {
             let slot = &self.steps[step];
             match slot.status {
-                Status::Waiting | Status::Ready => {
+                Status::Waiting | Status::Held | Status::Ready => {
                     let end = match &slot.condition {
                         Condition::False(why) => End::skipped(Reason::ConditionFalse, Some(why.clone())),
                         Condition::True | Condition::Late(_) => End::because(reason, None),
@@ -350,7 +366,7 @@ impl Schedule {
                 self.running -= 1;
                 self.steps[step].status = Status::Ended;
             }
-            Status::Waiting | Status::Ready => self.leave_waiting(step, Status::Ended),
+            Status::Waiting | Status::Held | Status::Ready => self.leave_waiting(step, Status::Ended),
         }
         let broken = is_broken(end, allowed);
         for dependent in dependents {

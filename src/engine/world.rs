@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::Hint;
+use super::gates::Gates;
 use super::message::{Message, News};
 use super::slots::Slots;
 use crate::backend::Session;
@@ -20,6 +21,7 @@ const ROOM: usize = 1 << 20;
 pub(super) struct World {
     pub(super) session: Arc<dyn Session>,
     pub(super) slots: Arc<dyn Slots>,
+    pub(super) gates: Arc<dyn Gates>,
     pub(super) logs: Arc<dyn Logs>,
     pub(super) hint: Option<Hint>,
     pub(super) clock: Arc<dyn Clock>,

@@ -199,6 +199,8 @@ impl RunState {
                     stage.outcome = Some(*outcome);
                 }
             }
+            // What comes of it follows, as the step's start or end.
+            EventKind::GateReached { .. } | EventKind::GateAnswered { .. } => {}
             EventKind::Warned { message, step: _ } => self.warnings.push(message.clone()),
             EventKind::CancelRequested { level, reason } => {
                 let (highest, first) = self.cancel.unwrap_or((*level, *reason));

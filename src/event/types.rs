@@ -67,6 +67,22 @@ pub enum EventKind {
         /// Its reference.
         image: String,
     },
+    /// A step's turn came, and somebody is asked whether it may start.
+    GateReached {
+        /// Which step.
+        step: StepId,
+        /// What is asked.
+        question: String,
+    },
+    /// Somebody answered.
+    GateAnswered {
+        /// Which step.
+        step: StepId,
+        /// Whether it may start.
+        opened: bool,
+        /// How the answer came, for people.
+        message: String,
+    },
     /// An attempt's program was let go.
     StepStarted {
         /// Which step.

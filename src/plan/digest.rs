@@ -5,7 +5,7 @@
 //!
 //! * of a plan: the file's name and the lines in it, so that a comment changes no digest;
 //! * of a step: also its id and name, when it runs and what its end means (`needs`, `after`,
-//!   `condition`, `allow_failure`, `retry`), and how long it may take (`timeout`, `grace`): a step that
+//!   `condition`, `gate`, `allow_failure`, `retry`), and how long it may take (`timeout`, `grace`): a step that
 //!   passed did so within them.
 //!
 //! Options of a run are in no plan, and so in no digest. A step's digest holds the names of its
@@ -19,8 +19,19 @@ use super::{LateNode, Plan, Step};
 use crate::base::hex;
 
 /// Fields of a step that do not change what its program does.
-const ABOUT_THE_STEP: [&str; 10] =
-    ["id", "name", "needs", "after", "condition", "allow_failure", "retry", "timeout", "grace", "line"];
+const ABOUT_THE_STEP: [&str; 11] = [
+    "id",
+    "name",
+    "needs",
+    "after",
+    "condition",
+    "gate",
+    "allow_failure",
+    "retry",
+    "timeout",
+    "grace",
+    "line",
+];
 
 /// The digest of a plan, as `sha256:…`.
 pub fn plan(plan: &Plan) -> String {

@@ -74,6 +74,7 @@ pub(crate) fn script(id: &str, body: &str) -> Step {
         allow_failure: AllowFailure::No,
         retry: super::Retry::default(),
         condition: super::Condition::True,
+        gate: None,
         outputs: vec![],
         line: None,
     }

@@ -6,7 +6,8 @@ use crate::base::StepId;
 /// Every string of a step that may be late.
 pub(super) fn of_step(step: &Step) -> impl Iterator<Item = &Text> {
     let after = step.after_script.iter().flat_map(|after| of_program(&after.program));
-    of_image(&step.image).into_iter().chain(of_program(&step.program)).chain(after).chain(step.env.values())
+    let image = of_image(&step.image).into_iter();
+    image.chain(of_program(&step.program)).chain(after).chain(step.env.values()).chain(&step.gate)
 }
 
 /// Every string of a service that may be late.
@@ -18,7 +19,8 @@ pub(super) fn of_service(service: &Service) -> impl Iterator<Item = &Text> {
 pub(super) fn of_step_mut(step: &mut Step) -> impl Iterator<Item = &mut Text> {
     let after = step.after_script.iter_mut().flat_map(|after| of_program_mut(&mut after.program));
     let image = of_image_mut(&mut step.image).into_iter();
-    image.chain(of_program_mut(&mut step.program)).chain(after).chain(step.env.values_mut())
+    let env = step.env.values_mut();
+    image.chain(of_program_mut(&mut step.program)).chain(after).chain(env).chain(&mut step.gate)
 }
 
 /// Every string of a service that may be late, to change it.

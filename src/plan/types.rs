@@ -159,6 +159,9 @@ pub struct Step {
     /// Whether it runs at all, as far as the compiler could decide.
     #[serde(default, skip_serializing_if = "is_default")]
     pub condition: Condition,
+    /// What somebody is asked who must agree before it starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Text>,
     /// Output keys it declares.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<String>,

@@ -15,12 +15,14 @@ use crate::base::{RunId, StepId, Timestamp};
 use crate::event::{Event, EventKind, Output, RunState, SourceSummary, Stream, VERSION};
 
 /// The types of version 1, as in [`EventKind`].
-pub const TYPES: [&str; 14] = [
+pub const TYPES: [&str; 16] = [
     "run_started",
     "stage_started",
     "image_pull_started",
     "image_pull_progressed",
     "image_pulled",
+    "gate_reached",
+    "gate_answered",
     "step_started",
     "output",
     "attempt_ended",

@@ -101,6 +101,8 @@ impl Reader for Notices {
             }
             EventKind::RunStarted { .. }
             | EventKind::StageStarted { .. }
+            | EventKind::GateReached { .. }
+            | EventKind::GateAnswered { .. }
             | EventKind::StepStarted { .. }
             | EventKind::Output(_)
             | EventKind::AttemptEnded { .. }

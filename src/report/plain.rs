@@ -166,6 +166,12 @@ impl Reader for Plain {
             EventKind::RunStarted { pipeline, backend, source, notes, .. } => {
                 self.header(&event.run, pipeline, backend, source, notes)
             }
+            EventKind::GateReached { step, question } => {
+                self.about(step, &format!("gate: {}", one_line(question)))
+            }
+            EventKind::GateAnswered { step, opened: true, message } => {
+                self.about(step, &format!("gate opened {}", one_line(message)))
+            }
             EventKind::StepStarted { step, attempt } => {
                 self.tails.insert(step.clone(), Tail::default());
                 match attempt {
@@ -187,6 +193,8 @@ impl Reader for Plain {
             | EventKind::ImagePullStarted { .. }
             | EventKind::ImagePullProgressed { .. }
             | EventKind::ImagePulled { .. }
+            // The step's end says so.
+            | EventKind::GateAnswered { opened: false, .. }
             | EventKind::Warned { .. }
             | EventKind::CancelRequested { .. }
             | EventKind::CleanupFailed { .. } => String::new(),

@@ -51,6 +51,8 @@ impl Reader for Raw {
             | EventKind::ImagePullStarted { .. }
             | EventKind::ImagePullProgressed { .. }
             | EventKind::ImagePulled { .. }
+            | EventKind::GateReached { .. }
+            | EventKind::GateAnswered { .. }
             | EventKind::StepStarted { .. }
             | EventKind::AttemptEnded { .. }
             | EventKind::StageEnded { .. }

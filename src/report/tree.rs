@@ -81,6 +81,10 @@ fn step_notes(step: &Step, names: &Names<'_>) -> Vec<String> {
         Condition::False(why) => notes.push(format!("skipped: {}", one_line(why))),
         Condition::Late(expression) => notes.push(format!("when {}", one_line(expression))),
     }
+    if let Some(gate) = &step.gate {
+        let shown = gate.known().map_or("(text known later)".to_owned(), one_line);
+        notes.push(format!("gate: {shown}"));
+    }
     match &step.needs {
         None => {}
         Some(Needs::All(steps)) if steps.is_empty() => notes.push("needs nothing".to_owned()),

@@ -13,7 +13,7 @@ use super::room;
 use super::slots::MachineSlots;
 use crate::backend::{Backend, RunSpec};
 use crate::base::{RunId, SystemClock};
-use crate::engine::{self, Hint, Job, Options};
+use crate::engine::{self, Hint, Job, Nobody, Options};
 use crate::event::RunState;
 use crate::ledger::Object;
 use crate::plan::{OnStepFailure, Plan, graph};
@@ -77,6 +77,7 @@ impl Prepared {
             backend: backend.description(),
             source: captured.map(|captured| captured.summary.clone()).unwrap_or_default(),
             notes: notes(captured, backend.as_ref()),
+            gates: Arc::new(Nobody),
             slots: Arc::new(MachineSlots::new(&begun.home, jobs)),
             options: Options { jobs, log_limit: request.log_limit, lookahead: true },
             policy,

@@ -40,6 +40,7 @@ pub(super) fn plan(image: &str, command: &[String]) -> Plan {
         allow_failure: AllowFailure::No,
         retry: Retry::default(),
         condition: Condition::True,
+        gate: None,
         outputs: Vec::new(),
         line: None,
     };

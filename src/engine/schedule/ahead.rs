@@ -29,7 +29,9 @@ impl Schedule {
             && slot.doomed.is_none()
             && match slot.status {
                 Status::Ready => true,
-                Status::Running | Status::Ended => false,
+                Status::Held | Status::Running | Status::Ended => false,
+                // How long somebody thinks, nobody knows.
+                Status::Waiting if slot.to_hold => false,
                 Status::Waiting => match slot.after {
                     After::Always => true,
                     After::Failure => false,

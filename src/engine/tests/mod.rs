@@ -2,6 +2,7 @@
 
 mod cancelling;
 mod failures;
+mod gates;
 mod lookahead;
 mod order;
 mod output;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Job, Options, Unshared, cancel, run};
+use super::{Gates, Job, Nobody, Options, Unshared, cancel, run};
 use crate::backend::fake::{Call, Fake};
 use crate::base::masker::Masker;
 use crate::base::{Bytes, Clock, Reason, RunId, StepId, Timestamp};
@@ -83,6 +84,7 @@ struct Setup {
     masker: Masker,
     logs: MemoryLogs,
     cancels: Vec<(Duration, CancelLevel)>,
+    gates: Arc<dyn Gates>,
 }
 
 /// A run that was made.
@@ -103,6 +105,7 @@ fn setup(plan: Plan) -> Setup {
         masker: Masker::none(),
         logs: MemoryLogs::default(),
         cancels: vec![],
+        gates: Arc::new(Nobody),
     }
 }
 
@@ -139,6 +142,7 @@ impl Setup {
             policy: Arc::default(),
             masker: self.masker,
             slots: Arc::new(Unshared),
+            gates: self.gates,
             logs: Arc::new(self.logs.clone()),
             hint: Some(Box::new(|| Some("a hint".to_owned()))),
             clock: Arc::new(PausedClock(Instant::now())),
@@ -237,6 +241,10 @@ fn tell(kind: &EventKind) -> Option<String> {
         EventKind::StageStarted { stage } => format!("stage {stage} started"),
         EventKind::ImagePullStarted { image } => format!("pull {image}"),
         EventKind::ImagePulled { image } => format!("pulled {image}"),
+        EventKind::GateReached { step, question } => format!("{step} asks: {question}"),
+        EventKind::GateAnswered { step, opened, message } => {
+            format!("{step} {}: {message}", if *opened { "opened" } else { "declined" })
+        }
         EventKind::StepStarted { step, attempt: 1 } => format!("{step} started"),
         EventKind::StepStarted { step, attempt } => format!("{step} started, attempt {attempt}"),
         EventKind::AttemptEnded { step, attempt, end, retry: true } => {

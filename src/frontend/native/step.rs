@@ -155,6 +155,7 @@ impl Reader<'_> {
             allow_failure: allow_failure.unwrap_or_default(),
             retry: retry.unwrap_or_else(|| defaults.retry.clone()),
             condition: Condition::True,
+            gate: None,
             outputs: Vec::new(),
             line: u32::try_from(place.lines.number(fields.span.start)).ok(),
         };

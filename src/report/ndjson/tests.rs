@@ -19,6 +19,9 @@ fn everything() -> Recording {
     run.push(1, EventKind::ImagePullStarted { image: image() });
     run.push(2, EventKind::ImagePullProgressed { image: image(), current: 10, total: 20 });
     run.push(3, EventKind::ImagePulled { image: image() });
+    let step = || StepId::new("compile");
+    run.push(4, EventKind::GateReached { step: step(), question: "Compile?".into() });
+    run.push(4, EventKind::GateAnswered { step: step(), opened: true, message: "by --approve".into() });
     run.stage_started(4, "build");
     run.step_started(4, "compile", 1);
     run.print(5, "compile", 1, Stream::Stdout, "gr\u{fc}n\n".as_bytes());
@@ -64,6 +67,8 @@ fn is_known(kind: &EventKind) -> &'static str {
         EventKind::ImagePullStarted { .. } => "image_pull_started",
         EventKind::ImagePullProgressed { .. } => "image_pull_progressed",
         EventKind::ImagePulled { .. } => "image_pulled",
+        EventKind::GateReached { .. } => "gate_reached",
+        EventKind::GateAnswered { .. } => "gate_answered",
         EventKind::StepStarted { .. } => "step_started",
         EventKind::Output(_) => "output",
         EventKind::AttemptEnded { .. } => "attempt_ended",
