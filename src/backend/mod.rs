@@ -17,6 +17,8 @@
 //! * Every object is in the ledger before it is created, and leaves it once it is gone.
 //! * [`Control`]'s calls may come at any time, in any order, more than once, and also after the end;
 //!   they then do nothing.
+//! * A program gets its secrets and nothing that can be asked about its container has them.
+//! * Every program has a file for outputs, named by `WINDLASS_OUTPUT`; what is in it comes with the end.
 //! * Nothing is created that [`Policy::check`](policy::Policy::check) refuses, and what it lets through is applied.
 //! * After a failed `start` nothing of that attempt is left, or it is in the ledger; the same name
 //!   may be started again.

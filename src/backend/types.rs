@@ -7,10 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::policy::Policy;
-use crate::base::{Reason, RunId, StepId, Tree};
+use crate::base::{Reason, RunId, Secret, StepId, Tree};
 use crate::event::{Stream, Usage};
 use crate::ledger::Object;
 use crate::plan::{Network, Resources};
+
+/// Bytes that a program may write to its file of outputs (language L21).
+pub const MAX_OUTPUT: usize = 1 << 20;
 
 /// What the steps of one run share.
 #[derive(Clone, Debug)]
@@ -40,6 +43,8 @@ pub struct ContainerSpec {
     pub program: ProgramSpec,
     /// The environment beyond the image's.
     pub env: BTreeMap<String, String>,
+    /// Secrets that its program gets, and nobody who looks at the container.
+    pub secrets: Vec<GivenSecret>,
     /// `uid[:gid]` or names; the image's own when absent.
     pub user: Option<String>,
     /// Where the program starts; `/workspace` when there is one, else the image's own.
@@ -60,6 +65,24 @@ pub struct ContainerSpec {
     pub lane: Option<u32>,
     /// What goes beyond an ordinary container.
     pub privileges: Privileges,
+}
+
+/// A secret that a program gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenSecret {
+    /// Its value.
+    pub value: Secret,
+    /// Where the program finds it.
+    pub place: SecretPlace,
+}
+
+/// Where a program finds a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretPlace {
+    /// In the environment variable of this name.
+    Variable(String),
+    /// At this path, in a file in memory that the program's user alone may read.
+    File(String),
 }
 
 /// What a container runs.
@@ -120,6 +143,9 @@ pub struct Ended {
     pub message: Option<String>,
     /// What it used; none when the end record was lost.
     pub usage: Option<Usage>,
+    /// What it wrote to the file that `WINDLASS_OUTPUT` names, as it is, up to [`MAX_OUTPUT`] and one byte
+    /// more.
+    pub output: Vec<u8>,
 }
 
 /// How a container ended, before anybody asks who wanted it. Where several apply, the first of this

@@ -117,6 +117,7 @@ impl Common {
             image,
             program: program(&step.program).ok_or_else(late)?,
             env,
+            secrets: Vec::new(),
             user: step.user.clone(),
             workdir: step.workdir.clone().or(workspace.then(|| WORKSPACE.to_owned())),
             workspace,

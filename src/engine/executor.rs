@@ -175,7 +175,7 @@ where
 
 fn without_end() -> Ended {
     let message = "the backend stopped reporting before the container's end".to_owned();
-    Ended { how: How::Lost(Reason::RunnerLost), message: Some(message), usage: None }
+    Ended { how: How::Lost(Reason::RunnerLost), message: Some(message), usage: None, output: Vec::new() }
 }
 
 /// The orders of an attempt that has not been let go yet.

@@ -60,7 +60,7 @@ mod tests {
 
     #[track_caller]
     fn check(how: How, asked: Option<Reason>, expected: Option<Reason>) {
-        let ended = Ended { how, message: None, usage: None };
+        let ended = Ended { how, message: None, usage: None, output: Vec::new() };
         let end = of_program(ended, asked, Duration::from_millis(1500));
         assert_eq!((end.reason, end.duration_ms), (expected, 1500));
         assert_eq!(end.outcome, expected.map_or(Outcome::Passed, Reason::outcome));

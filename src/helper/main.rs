@@ -6,6 +6,7 @@
 //! do, a deadline is kept.
 
 mod cgroup;
+mod handed;
 mod output;
 mod program;
 mod protocol;
@@ -379,6 +380,7 @@ impl Helper {
         let figures = cgroup::figures();
         let oom_kills = cgroup::oom_kills().saturating_sub(running.oom_kills_before);
         running.shared_files.restore();
+        handed::forget();
         // Without our own end to end them, background processes would outlive the step.
         if self.linger {
             sys::send(-1, sys::SIGKILL);
@@ -392,6 +394,7 @@ impl Helper {
             cpu_ms: figures.cpu_ms,
             oom_kills,
             leaky: running.leaky,
+            outputs: handed::outputs(),
             ..EndRecord::default()
         };
         self.end(record);

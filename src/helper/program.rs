@@ -1,12 +1,15 @@
 //! The program of a step: how it is started, and as whom.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, PipeReader};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::handed;
 use crate::protocol::Go;
 use crate::sys;
 use crate::user::User;
@@ -28,6 +31,7 @@ impl Program {
     /// The error is for the user: which program, where, as whom, and what the kernel said.
     pub fn start(go: &Go) -> Result<Self, String> {
         let user = User::look_up(&go.user, go.group)?;
+        handed::prepare(go, &user)?;
         let mut argv = go.argv.clone();
         if let Some((position, body)) = &go.script {
             write_script(body).map_err(|error| format!("cannot write the script to {SCRIPT}: {error}"))?;
@@ -44,6 +48,7 @@ impl Program {
         command.args(args).stdin(Stdio::null()).stdout(out).stderr(err);
         command.env_clear().env("PATH", DEFAULT_PATH).env("HOME", &user.home).env("HOSTNAME", "windlass");
         command.envs(go.env.iter().filter(|(name, _)| !name.is_empty()).map(|(name, value)| (name, value)));
+        command.envs(go.secrets.iter().map(|(name, value)| (name, OsStr::from_bytes(&value.0))));
         let (uid, gid, groups, umask) = (user.uid, user.gid, user.groups, go.umask);
         let directory = Path::new(workdir).to_owned();
         // SAFETY: between fork and exec only system calls are made; all memory was allocated before.

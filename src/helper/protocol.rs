@@ -1,4 +1,4 @@
-//! What the runner and the helper say to each other, version 2.
+//! What the runner and the helper say to each other, version 3.
 //!
 //! The runner writes [`Command`]s to the helper's standard input, the helper writes [`Report`]s to
 //! its standard output; the end of standard input means that the runner is gone. A frame is one
@@ -17,7 +17,13 @@
 use std::fmt;
 
 /// The version that both sides must speak; first in every [`Go`].
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
+
+/// The file in memory that a program writes its outputs to.
+pub const OUTPUT: &str = "/windlass/output";
+
+/// Bytes of it that are passed on: one more than there may be, so that too many are seen as such.
+pub const MAX_OUTPUT: u64 = (1 << 20) + 1;
 
 /// Longer frames are malformed.
 const MAX_FRAME: usize = 64 << 20;
@@ -26,6 +32,16 @@ const RESUMED: u8 = 4;
 
 /// What only the runner and the helper of one container know.
 pub type Token = [u8; 16];
+
+/// Bytes that nothing prints.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Hidden(pub Vec<u8>);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden(***)")
+    }
+}
 
 /// What the helper is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +61,12 @@ pub struct Go {
     pub argv: Vec<String>,
     /// Written to a file whose path is inserted into `argv` at this position.
     pub script: Option<(u32, Vec<u8>)>,
-    /// The whole environment.
+    /// The environment, but for secrets.
     pub env: Vec<(String, String)>,
+    /// Secrets that become environment, by variable.
+    pub secrets: Vec<(String, Hidden)>,
+    /// Secrets that become files in memory, by path.
+    pub secret_files: Vec<(String, Hidden)>,
     /// `user[:group]` by name or number; empty for root.
     pub user: String,
     /// A supplementary group beyond those of the user.
@@ -104,6 +124,8 @@ pub struct EndRecord {
     pub dropped_lines: u64,
     /// Something held the output open after the program's end, and was killed.
     pub leaky: bool,
+    /// What the program wrote to its file of outputs, up to [`MAX_OUTPUT`] bytes.
+    pub outputs: Vec<u8>,
 }
 
 /// How a program ended.
@@ -155,6 +177,12 @@ impl Command {
                 out.bytes(name.as_bytes());
                 out.bytes(value.as_bytes());
             });
+            for secrets in [&go.secrets, &go.secret_files] {
+                out.list(secrets, |out, (place, value)| {
+                    out.bytes(place.as_bytes());
+                    out.bytes(&value.0);
+                });
+            }
             out.bytes(go.user.as_bytes());
             out.option(go.group.as_ref(), |out, group| out.u64(u64::from(*group)));
             out.bytes(go.workdir.as_bytes());
@@ -179,6 +207,8 @@ impl Command {
                     argv: input.list(Decoder::text)?,
                     script: input.option(|input| Ok((input.number()?, input.bytes()?.to_vec())))?,
                     env: input.list(|input| Ok((input.text()?, input.text()?)))?,
+                    secrets: input.list(Decoder::secret)?,
+                    secret_files: input.list(Decoder::secret)?,
                     user: input.text()?,
                     group: input.option(Decoder::number)?,
                     workdir: input.text()?,
@@ -232,6 +262,7 @@ impl Report {
                 for number in [end.dropped_bytes, end.dropped_lines, u64::from(end.leaky)] {
                     out.u64(number);
                 }
+                out.bytes(&end.outputs);
             }
         }
         out.finish()
@@ -270,6 +301,7 @@ impl Report {
             dropped_bytes: input.u64()?,
             dropped_lines: input.u64()?,
             leaky: input.u64()? != 0,
+            outputs: input.bytes()?.to_vec(),
         };
         input.end(Report::Ended(Box::new(end)))
     }
@@ -383,6 +415,10 @@ impl<'a> Decoder<'a> {
         let (token, rest) = self.0.split_first_chunk().ok_or(Malformed("too short"))?;
         self.0 = rest;
         Ok(*token)
+    }
+
+    fn secret(&mut self) -> Result<(String, Hidden), Malformed> {
+        Ok((self.text()?, Hidden(self.bytes()?.to_vec())))
     }
 
     fn text(&mut self) -> Result<String, Malformed> {

@@ -18,7 +18,7 @@ pub const POLLIN: c_short = 1;
 pub const POLLOUT: c_short = 4;
 
 const F_SETFL: c_int = 4;
-const O_NONBLOCK: c_int = 0o4000;
+pub const O_NONBLOCK: c_int = 0o4000;
 const SA_NOCLDSTOP: c_ulong = 1;
 const SA_SIGINFO: c_ulong = 4;
 const SA_RESTART: c_ulong = 0x1000_0000;

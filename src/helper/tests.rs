@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::protocol::{Cause, Command, EndRecord, Frames, Go, Report};
+use super::protocol::{Cause, Command, EndRecord, Frames, Go, Hidden, Report};
 
 #[path = "sha256.rs"]
 #[expect(clippy::many_single_char_names, reason = "the names of the standard")]
@@ -18,6 +18,8 @@ fn go() -> Go {
         argv: vec!["sh".into(), "-e".into()],
         script: Some((2, b"echo \xff\n".to_vec())),
         env: vec![("A".into(), "ö".into()), ("B".into(), String::new())],
+        secrets: vec![("TOKEN".into(), Hidden(b"hunter2\xff".to_vec()))],
+        secret_files: vec![("/run/secrets/token".into(), Hidden(b"hunter2".to_vec()))],
         user: "1000:1000".into(),
         group: Some(7),
         workdir: "/workspace".into(),
@@ -42,6 +44,7 @@ fn end() -> EndRecord {
         dropped_bytes: 6,
         dropped_lines: 7,
         leaky: true,
+        outputs: b"key=value\n".to_vec(),
     }
 }
 
@@ -87,6 +90,14 @@ fn reports_survive_any_cut() {
         }
         assert_eq!(received, sent, "in pieces of {size}");
     }
+}
+
+#[test]
+fn a_secret_is_in_no_words() {
+    let shown = format!("{:?} {:#?}", go(), Command::Go(Box::new(go())));
+    assert!(shown.contains("TOKEN") && !shown.contains("hunter2"), "{shown}");
+    let bytes = format!("{:?}", b"hunter2");
+    assert!(!shown.contains(bytes.trim_matches(['[', ']'])), "{shown}");
 }
 
 #[test]

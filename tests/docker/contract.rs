@@ -1,8 +1,10 @@
 //! The contract suite of all backends, on a real engine.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use windlass::backend::contract::{Harness, cases, check};
 use windlass::backend::{Backend, docker};
 use windlass::base::{InstanceId, RunId};
@@ -15,6 +17,8 @@ struct DockerHarness {
     docker: Arc<dyn Backend>,
     home: PathBuf,
     registry: Registry,
+    address: String,
+    instance: InstanceId,
 }
 
 impl Harness for DockerHarness {
@@ -30,6 +34,14 @@ impl Harness for DockerHarness {
         self.registry.image("missing/tool:1")
     }
 
+    fn inspect(&self) -> BoxFuture<'_, String> {
+        let label = format!("label=dev.windlass.instance={}", self.instance);
+        let script = format!("docker inspect $(docker ps -aq --filter {label})");
+        let output =
+            Command::new("sh").args(["-c", &script]).env("DOCKER_HOST", &self.address).output().unwrap();
+        Box::pin(async move { String::from_utf8_lossy(&output.stdout).into_owned() })
+    }
+
     fn ledger(&self, run: &RunId) -> Arc<RunLedger> {
         Arc::new(Ledger::open(&self.home).unwrap().begin(run).unwrap())
     }
@@ -42,7 +54,13 @@ pub async fn keeps_the_contract(address: &str, home: &Path, every: usize) -> usi
     let docker = docker::connect(Some(address), &instance, home).await.unwrap();
     let docker: Arc<dyn Backend> = Arc::new(docker);
     let registry = Registry::start("contract");
-    let harness = DockerHarness { docker: Arc::clone(&docker), home: home.to_owned(), registry };
+    let harness = DockerHarness {
+        docker: Arc::clone(&docker),
+        home: home.to_owned(),
+        registry,
+        address: address.to_owned(),
+        instance,
+    };
     let mut checked = 0;
     for case in cases().iter().step_by(every) {
         eprintln!("{}", case.name);

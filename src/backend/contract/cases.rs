@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
 
-use super::{Bench, Case, listen};
-use crate::backend::{ContainerSpec, How, ProgramSpec};
-use crate::base::Reason;
+use super::{Bench, Case, Progress, listen};
+use crate::backend::{ContainerSpec, GivenSecret, How, MAX_OUTPUT, ProgramSpec, SecretPlace};
+use crate::base::{Reason, Secret};
 
 macro_rules! cases {
     ($($name:ident)*) => { &[$(Case { name: stringify!($name), run: |bench| $name(bench).boxed() }),*] };
@@ -30,6 +30,8 @@ pub(super) const CASES: &[Case] = cases! {
     output_beyond_the_limit_is_counted_exactly
     calls_after_the_end_do_nothing
     a_program_gets_what_was_asked_for
+    a_secret_is_for_the_program_alone
+    outputs_come_with_the_end
     containers_run_at_the_same_time
     steps_of_a_lane_run_in_turn
     a_held_container_of_a_lane_goes_when_the_one_before_has_ended
@@ -212,6 +214,55 @@ async fn a_program_gets_what_was_asked_for(bench: &Bench<'_>) {
     let words = ["echo", "one", "$WORD", "a b"].map(str::to_owned).to_vec();
     let heard = bench.complete(bench.container("command", ProgramSpec::Command(words))).await;
     assert_eq!(text(&heard.stdout), "one $WORD a b\n", "a command is no shell's");
+}
+
+async fn a_secret_is_for_the_program_alone(bench: &Bench<'_>) {
+    let secret =
+        |value: &str, place| GivenSecret { value: Secret::new(value).expect("it is long enough"), place };
+    let body = "echo \"$TOKEN\"\ncat /run/of-its-own/key\necho\nsleep 600";
+    let mut spec = bench.script("trusted", body);
+    spec.user = Some("1234:1234".to_owned());
+    spec.secrets = vec![
+        secret("of-the environment 4711", SecretPlace::Variable("TOKEN".to_owned())),
+        secret("of-the file 4711", SecretPlace::File("/run/of-its-own/key".to_owned())),
+    ];
+    let mut started = bench.start(spec).await;
+    let held = bench.harness.inspect().await;
+    started.control.go().await;
+    let mut printed = String::new();
+    while !printed.ends_with("of-the file 4711\n") {
+        match started.progress.next().await {
+            Some(Progress::Output(_, bytes)) => printed.push_str(&text(&bytes)),
+            other => panic!("output was expected, not {other:?} after {printed}"),
+        }
+    }
+    assert_eq!(printed, "of-the environment 4711\nof-the file 4711\n");
+    let running = bench.harness.inspect().await;
+    for seen in [held, running] {
+        assert!(seen.contains("trusted"), "the container is seen: {seen}");
+        assert!(!seen.contains("4711"), "{seen}");
+    }
+    started.control.kill().await;
+    assert_eq!(listen(&mut started).await.ended.how, How::Stopped);
+}
+
+async fn outputs_come_with_the_end(bench: &Bench<'_>) {
+    let body = "echo \"one=1 and a half\" >> \"$WINDLASS_OUTPUT\"\necho \"two<<END\" >> \"$WINDLASS_OUTPUT\"\nexit 3";
+    let mut spec = bench.script("writer", body);
+    spec.user = Some("1234:1234".to_owned());
+    let ended = bench.complete(spec).await.ended;
+    assert_eq!((text(&ended.output).as_str(), ended.how), ("one=1 and a half\ntwo<<END\n", How::Exited(3)));
+
+    let ended = bench.complete(bench.script("silent", "echo printed")).await.ended;
+    assert_eq!((ended.output, ended.how), (Vec::new(), How::Exited(0)), "each has a file of its own");
+
+    let line = "x".repeat(1 << 16);
+    let mut body = String::new();
+    for _ in 0..20 {
+        body.push_str(&format!("echo {line} >> \"$WINDLASS_OUTPUT\"\n"));
+    }
+    let ended = bench.complete(bench.script("endless", &body)).await.ended;
+    assert_eq!((ended.output.len(), ended.how), (MAX_OUTPUT + 1, How::Exited(0)), "too much is seen as such");
 }
 
 async fn containers_run_at_the_same_time(bench: &Bench<'_>) {

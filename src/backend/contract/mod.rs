@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 
+use super::policy::{Policy, Trust};
 use super::{
     Backend, ContainerSpec, Ended, Privileges, ProgramSpec, Progress, RunSpec, Session, StartError, Started,
 };
@@ -30,6 +31,8 @@ pub trait Harness: Send + Sync {
     fn image(&self) -> String;
     /// A reference to an image that exists nowhere, in a place that answers.
     fn missing_image(&self) -> String;
+    /// Everything that can be asked about the containers that are there now.
+    fn inspect(&self) -> BoxFuture<'_, String>;
     /// A fresh ledger for a run.
     fn ledger(&self, run: &RunId) -> Arc<RunLedger>;
 }
@@ -65,8 +68,8 @@ pub async fn suite(harness: &dyn Harness, say: &(dyn Fn(&str) + Send + Sync)) {
 pub async fn check(harness: &dyn Harness, case: &Case) {
     let run = RunId::generate();
     let ledger = harness.ledger(&run);
-    let spec =
-        RunSpec { run, workspace: None, workspace_gid: 0, lanes: [(0, 3)].into(), policy: Arc::default() };
+    let policy = Arc::new(Policy { trust: Trust::Trusted, ..Policy::default() });
+    let spec = RunSpec { run, workspace: None, workspace_gid: 0, lanes: [(0, 3)].into(), policy };
     let session =
         harness.backend().open(spec, Arc::clone(&ledger)).await.expect("the backend opens a session");
     let bench = Bench { harness, session, ledger: Arc::clone(&ledger) };
@@ -105,6 +108,7 @@ impl Bench<'_> {
             image: self.harness.image(),
             program,
             env: BTreeMap::new(),
+            secrets: Vec::new(),
             user: None,
             workdir: None,
             workspace: false,

@@ -224,7 +224,7 @@ impl Supervisor {
                 ),
             });
         }
-        Ended { how, message, usage: Some(usage(&record)) }
+        Ended { how, message, usage: Some(usage(&record)), output: record.outputs }
     }
 
     /// The helper did not get to say how it ended; the engine does. `away`: it was not there for a while.
@@ -254,7 +254,7 @@ impl Supervisor {
 }
 
 fn plain(how: How, message: Option<String>) -> Ended {
-    Ended { how, message, usage: None }
+    Ended { how, message, usage: None, output: Vec::new() }
 }
 
 fn lost(reason: Reason, message: &str) -> Ended {

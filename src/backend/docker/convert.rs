@@ -11,9 +11,9 @@ use bollard::models::{
 use super::image::ImageFacts;
 use super::parcel::{self, Content, Parcel};
 use super::reach::Reach;
-use crate::backend::{ContainerSpec, Privileges, ProgramSpec};
+use crate::backend::{ContainerSpec, Privileges, ProgramSpec, SecretPlace};
 use crate::base::{InstanceId, RunId, StepId, Tree};
-use crate::helper::protocol::Go;
+use crate::helper::protocol::{Go, Hidden, OUTPUT};
 use crate::helper::{DIRECTORY, PATH};
 use crate::plan::Network;
 
@@ -205,6 +205,15 @@ pub(super) fn go(common: &Common, spec: &ContainerSpec, image: &ImageFacts, ling
     };
     let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let own = spec.env.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let output = ("WINDLASS_OUTPUT".to_owned(), OUTPUT.to_owned());
+    let (mut secrets, mut secret_files) = (Vec::new(), Vec::new());
+    for secret in &spec.secrets {
+        let value = Hidden(secret.value.expose().to_vec());
+        match &secret.place {
+            SecretPlace::Variable(name) => secrets.push((name.clone(), value)),
+            SecretPlace::File(path) => secret_files.push((path.clone(), value)),
+        }
+    }
     let workdir = spec
         .workdir
         .clone()
@@ -213,7 +222,9 @@ pub(super) fn go(common: &Common, spec: &ContainerSpec, image: &ImageFacts, ling
         argv,
         script,
         // The later of two wins.
-        env: image.env.iter().cloned().chain(own).collect(),
+        env: image.env.iter().cloned().chain([output]).chain(own).collect(),
+        secrets,
+        secret_files,
         user: spec.user.clone().unwrap_or_else(|| image.user.clone()),
         group: spec.workspace.then_some(common.gid),
         workdir,
@@ -309,7 +320,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::base::Bytes;
+    use crate::backend::GivenSecret;
+    use crate::base::{Bytes, Secret};
     use crate::plan::Resources;
 
     fn common() -> Common {
@@ -332,6 +344,10 @@ mod tests {
             image: "busybox".to_owned(),
             program: ProgramSpec::Command(vec!["true".to_owned()]),
             env: BTreeMap::from([("A".to_owned(), "step".to_owned())]),
+            secrets: vec![GivenSecret {
+                value: Secret::new("hunter2-hunter2").unwrap(),
+                place: SecretPlace::Variable("TOKEN".to_owned()),
+            }],
             user: None,
             workdir: None,
             workspace: true,
@@ -358,6 +374,7 @@ mod tests {
     fn nothing_of_a_step_is_in_the_engines_configuration() {
         let body = container(&common(), &spec(), Join::Own(Network::None));
         assert_eq!(body.env, None);
+        assert!(!format!("{body:?}").contains("hunter2"));
         assert_eq!(body.cmd, Some(Vec::new()));
         assert_eq!(body.host_config.unwrap().network_mode.as_deref(), Some("none"));
     }
@@ -379,6 +396,7 @@ mod tests {
             workdir: "/src".to_owned(),
         };
         let told = go(&common(), &spec(), &image, false);
+        assert_eq!(told.secrets, [("TOKEN".to_owned(), Hidden(b"hunter2-hunter2".to_vec()))]);
         assert_eq!(told.env.iter().rfind(|(name, _)| name == "A").unwrap().1, "step");
         assert_eq!((told.user.as_str(), told.workdir.as_str(), told.group), ("build", WORKSPACE, Some(7)));
 

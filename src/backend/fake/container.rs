@@ -1,8 +1,8 @@
 //! A container of the fake: a task that holds, runs, stops and reports as a real one would.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
@@ -88,12 +88,17 @@ pub(super) fn start(
 }
 
 fn lost() -> Ended {
-    Ended { how: How::Lost(Reason::Deleted), message: None, usage: None }
+    bare(How::Lost(Reason::Deleted), None)
 }
 
 /// Stands for a bug of the backend.
 fn bug() -> Ended {
-    Ended { how: How::Lost(Reason::RunnerLost), message: Some("panic".to_owned()), usage: None }
+    bare(How::Lost(Reason::RunnerLost), Some("panic".to_owned()))
+}
+
+/// An end without a record.
+fn bare(how: How, message: Option<String>) -> Ended {
+    Ended { how, message, usage: None, output: Vec::new() }
 }
 
 struct Container {
@@ -111,7 +116,7 @@ impl Container {
         loop {
             let asked = *self.asked.borrow_and_update();
             if asked.kill || asked.stop || *closed.borrow_and_update() {
-                return Some(Ended { how: How::Stopped, message: None, usage: None });
+                return Some(bare(How::Stopped, None));
             }
             if asked.go {
                 break;
@@ -139,9 +144,10 @@ impl Container {
 
     async fn run(&mut self, mut closed: watch::Receiver<bool>) -> Option<Ended> {
         let ignores_term = AtomicBool::new(false);
+        let output = Mutex::new(Vec::new());
         let mut meter = Meter::new(self.spec.log_limit, self.to.clone());
         let how = {
-            let mut program = pin!(script::run(&self.spec, &mut meter, &ignores_term));
+            let mut program = pin!(script::run(&self.spec, &mut meter, &ignores_term, &output));
             let limit = Instant::now() + self.spec.timeout.min(script::FOR_EVER);
             // Why it is being ended, and when KILL follows TERM.
             let mut ending: Option<(How, Instant)> = None;
@@ -176,6 +182,7 @@ impl Container {
             how => (how, None),
         };
         let usage = (how != How::CouldNotStart && !matches!(how, How::Lost(_))).then(|| meter.usage(&how));
-        Some(Ended { how, message, usage })
+        let output = output.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Some(Ended { how, message, usage, output })
     }
 }

@@ -17,7 +17,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{OnceCell, watch};
 use tokio::time::{Instant, sleep};
 
-use super::policy::Policy;
+use super::policy::{Policy, Trust};
 use super::{
     Backend, BackendError, ContainerSpec, FoundObject, How, PullProgress, RunSpec, Session, StartError,
     Started,
@@ -154,9 +154,10 @@ impl Fake {
         lock(&self.0.policies).clone()
     }
 
-    /// Opens a session without a ledger.
+    /// Opens a session without a ledger, of a trusted source.
     pub fn session(&self) -> Arc<dyn Session> {
-        Arc::new(FakeSession::new(self.clone(), None, Arc::default()))
+        let policy = Policy { trust: Trust::Trusted, ..Policy::default() };
+        Arc::new(FakeSession::new(self.clone(), None, Arc::new(policy)))
     }
 
     fn rules(&self) -> MutexGuard<'_, Rules> {

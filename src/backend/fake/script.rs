@@ -1,23 +1,34 @@
 //! The handful of shell words that the fake understands: `echo`, `seq`, `sleep`, `exit`, `true`,
-//! `false`, `pwd`, `id`, `trap '' TERM`, `kill -N $$`, and `oom`, `lost REASON`, `panic` for what no
-//! real shell does. Words are quoted and variables expanded as in a shell; there is no other syntax.
+//! `false`, `pwd`, `id`, `cat` of a secret's file, `trap '' TERM`, `kill -N $$`, and `oom`, `lost REASON`, `panic`
+//! for what no real shell does. Words are quoted and variables expanded as in a shell; what `echo` says goes to
+//! the other stream with `>&2` and to the outputs with `>> "$WINDLASS_OUTPUT"`; there is no other syntax.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::lock;
 use super::meter::Meter;
-use crate::backend::{ContainerSpec, How, ProgramSpec};
+use crate::backend::{ContainerSpec, How, MAX_OUTPUT, ProgramSpec, SecretPlace};
 use crate::base::Reason;
 use crate::event::Stream;
 
 /// Longer than any test, and nothing that overflows a clock.
 pub(super) const FOR_EVER: Duration = Duration::from_hours(365 * 24);
 
+/// Where the fake's programs believe that their outputs go.
+const OUTPUT: &str = "/output";
+
 /// Runs a container's program to its own end.
-pub(super) async fn run(spec: &ContainerSpec, meter: &mut Meter, ignores_term: &AtomicBool) -> How {
-    let mut shell = Shell { spec, meter, ignores_term };
+pub(super) async fn run(
+    spec: &ContainerSpec,
+    meter: &mut Meter,
+    ignores_term: &AtomicBool,
+    output: &Mutex<Vec<u8>>,
+) -> How {
+    let mut shell = Shell { spec, meter, ignores_term, output };
     match &spec.program {
         ProgramSpec::Script { interpreter, body, args: _ } => {
             let strict = interpreter.iter().any(|word| word == "-e");
@@ -42,6 +53,7 @@ struct Shell<'a> {
     spec: &'a ContainerSpec,
     meter: &'a mut Meter,
     ignores_term: &'a AtomicBool,
+    output: &'a Mutex<Vec<u8>>,
 }
 
 impl Shell<'_> {
@@ -85,6 +97,12 @@ impl Shell<'_> {
 
     async fn word(&mut self, words: &[String]) -> Then {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        if let ["echo", words @ .., ">>", OUTPUT] = words.as_slice() {
+            let mut output = lock(self.output);
+            output.extend_from_slice(format!("{}\n", words.join(" ")).as_bytes());
+            output.truncate(MAX_OUTPUT + 1);
+            return Then::Status(0);
+        }
         let (stream, words) = match words.split_last() {
             Some((&">&2", words)) => (Stream::Stderr, words),
             _ => (Stream::Stdout, words.as_slice()),
@@ -102,6 +120,11 @@ impl Shell<'_> {
                 let user = self.spec.user.as_deref().and_then(|user| user.split(':').next());
                 let user = user.unwrap_or("0").to_owned();
                 self.print(stream, &user).await
+            }
+            ("cat", [path]) => {
+                let Some(text) = file(self.spec, path) else { return Then::Status(1) };
+                self.meter.print(stream, text).await;
+                Then::Status(0)
             }
             ("seq", [first, last]) => {
                 for number in number(first)..=number(last) {
@@ -137,6 +160,26 @@ impl Shell<'_> {
         self.meter.print(stream, format!("{line}\n").as_bytes()).await;
         Then::Status(0)
     }
+}
+
+/// The secret at this path.
+fn file<'a>(spec: &'a ContainerSpec, path: &str) -> Option<&'a [u8]> {
+    let found = spec.secrets.iter().find(|secret| secret.place == SecretPlace::File(path.to_owned()));
+    found.map(|secret| secret.value.expose())
+}
+
+/// The value of a variable; nothing when there is none.
+fn variable(spec: &ContainerSpec, name: &str) -> String {
+    let secret = |name: &str| SecretPlace::Variable(name.to_owned());
+    if let Some(found) = spec.secrets.iter().find(|given| given.place == secret(name)) {
+        return String::from_utf8_lossy(found.value.expose()).into_owned();
+    }
+    let built_in = match name {
+        "$" => "1",
+        "WINDLASS_OUTPUT" => OUTPUT,
+        _ => "",
+    };
+    spec.env.get(name).map_or(built_in, String::as_str).to_owned()
 }
 
 fn base(program: &str) -> &str {
@@ -191,8 +234,7 @@ fn words(statement: &str, spec: &ContainerSpec) -> Vec<String> {
                     name.push(next);
                 }
                 let name = name.trim_matches(['{', '}']);
-                let value = if name == "$" { Some("1") } else { spec.env.get(name).map(String::as_str) };
-                word.get_or_insert_default().push_str(value.unwrap_or_default());
+                word.get_or_insert_default().push_str(&variable(spec, name));
             }
             _ => word.get_or_insert_default().push(character),
         }

@@ -23,6 +23,10 @@ impl Harness for FakeHarness {
         "missing".to_owned()
     }
 
+    fn inspect(&self) -> BoxFuture<'_, String> {
+        async { format!("{:?}", self.fake.specs()) }.boxed()
+    }
+
     fn ledger(&self, run: &RunId) -> Arc<RunLedger> {
         let ledger =
             Ledger::open(&self.home).and_then(|ledger| ledger.begin(run).map_err(std::io::Error::other));

@@ -22,7 +22,7 @@ pub use refusal::{Cause, Refusal};
 pub enum Trust {
     /// A directory of this machine, or a URL given by hand.
     Trusted,
-    /// Anything else, as an event from a fork: no allowance counts.
+    /// Anything else, as an event from a fork: no allowance counts, and no step gets a secret.
     #[default]
     Untrusted,
 }
@@ -61,8 +61,10 @@ impl Policy {
     /// # Errors
     /// [`Refusal`] with the first thing that is not allowed.
     pub fn check(&self, spec: &ContainerSpec) -> Result<(), Refusal> {
-        let causes = self.privileges(spec).into_iter().chain(workdir(spec)).chain(limits(spec));
-        match causes.into_iter().next() {
+        let secret = self.trust == Trust::Untrusted && !spec.secrets.is_empty();
+        let causes = secret.then_some(Cause::Secret).into_iter().chain(self.privileges(spec));
+        let mut causes = causes.chain(workdir(spec)).chain(limits(spec));
+        match causes.next() {
             Some(cause) => Err(Refusal { step: spec.step.clone(), cause }),
             None => Ok(()),
         }

@@ -17,6 +17,9 @@ pub struct Refusal {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Cause {
+    /// The boundary for secrets.
+    #[error("takes a secret, and its source is not trusted with one")]
+    Secret,
     /// Not allowed.
     #[error(
         "asks for privileged mode, which makes it as powerful as this machine's root, and no setting allows it to its image"

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::backend::fake::Fake;
-use crate::backend::{Backend, Privileges, ProgramSpec, RunSpec};
-use crate::base::{RunId, StepId};
+use crate::backend::{Backend, GivenSecret, Privileges, ProgramSpec, RunSpec, SecretPlace};
+use crate::base::{RunId, Secret, StepId};
 use crate::ledger::Ledger;
 use crate::plan::{Network, Resources};
 
@@ -24,6 +24,7 @@ fn spec(image: &str, privileges: Privileges) -> ContainerSpec {
         attempt: 1,
         image: image.to_owned(),
         program: ProgramSpec::Command(vec!["true".to_owned()]),
+        secrets: vec![],
         env: BTreeMap::new(),
         user: None,
         workdir: Some("/workspace".to_owned()),
@@ -426,4 +427,16 @@ async fn no_spec_outside_of_the_policy_reaches_a_backend() {
         session.close().await;
     }
     assert!((30..900).contains(&reached), "{reached} of 1000");
+}
+
+#[test]
+fn only_a_trusted_source_gets_secrets() {
+    let mut asked = spec(IMAGE, Privileges::default());
+    let place = SecretPlace::Variable("TOKEN".to_owned());
+    asked.secrets =
+        vec![GivenSecret { value: Secret::new("hunter2-hunter2").expect("it is long enough"), place }];
+    let of = |trust| Policy { trust, ..Policy::default() }.check(&asked);
+    assert_eq!(of(Trust::Trusted), Ok(()));
+    let refusal = of(Trust::Untrusted).expect_err("the boundary for secrets");
+    assert_eq!(refusal.to_string(), "step `unit` takes a secret, and its source is not trusted with one");
 }

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::{Gates, Job, Nobody, Options, Unshared, cancel, run};
 use crate::backend::fake::{Call, Fake};
+use crate::backend::policy::{Policy, Trust};
 use crate::base::masker::Masker;
 use crate::base::{Bytes, Clock, Reason, RunId, StepId, Timestamp};
 use crate::event::log::{LogWriter, Logs};
@@ -139,7 +140,7 @@ impl Setup {
             env: BTreeMap::new(),
             overrides: BTreeMap::new(),
             options: Options { jobs: self.jobs, log_limit: Bytes(1 << 20), lookahead: self.lookahead },
-            policy: Arc::default(),
+            policy: Arc::new(Policy { trust: Trust::Trusted, ..Policy::default() }),
             masker: self.masker,
             slots: Arc::new(Unshared),
             gates: self.gates,
