@@ -1,11 +1,13 @@
 //! The command line as it is written; nothing here touches the system.
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::base::Bytes;
+use crate::frontend::Choice;
 use crate::runner::Source;
 
 /// Run a repository's CI pipeline in containers on this machine
@@ -50,6 +52,20 @@ pub(super) struct Pipeline {
     pub(super) file: Option<PathBuf>,
 }
 
+/// What a pipeline leaves open.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Chosen {
+    /// Give an input of the pipeline its value
+    #[arg(long, value_name = "NAME=VALUE", value_parser = input)]
+    pub(super) input: Vec<(String, String)>,
+    /// Choose one of the pipeline's environments
+    #[arg(long, value_name = "NAME")]
+    pub(super) environment: Option<String>,
+    /// Set an environment variable in every step, over the file's own
+    #[arg(long, value_name = "KEY=VALUE", value_parser = variable)]
+    pub(super) env: Vec<(String, String)>,
+}
+
 /// Arguments of `windlass run`.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -58,15 +74,16 @@ pub(super) struct Pipeline {
 pub(super) struct Run {
     #[command(flatten)]
     pub(super) pipeline: Pipeline,
+    #[command(flatten)]
+    pub(super) chosen: Chosen,
     /// Run one container of this image: no file, no source, no workspace
-    #[arg(long, conflicts_with_all = ["source", "reference", "submodules", "file", "in_place"])]
+    #[arg(long, conflicts_with_all = [
+        "source", "reference", "submodules", "file", "in_place", "input", "environment"
+    ])]
     pub(super) image: Option<String>,
     /// Command to run in the image instead of the image's own
     #[arg(last = true, value_name = "COMMAND", requires = "image")]
     pub(super) command: Vec<String>,
-    /// Set an environment variable in every step, over the file's own
-    #[arg(long, value_name = "KEY=VALUE", value_parser = variable)]
-    pub(super) env: Vec<(String, String)>,
     /// Run at most this many steps at the same time [default: as many as there are processors]
     #[arg(long, value_name = "N")]
     pub(super) jobs: Option<NonZero<usize>>,
@@ -98,6 +115,8 @@ pub(super) struct Run {
 pub(super) struct Plan {
     #[command(flatten)]
     pub(super) pipeline: Pipeline,
+    #[command(flatten)]
+    pub(super) chosen: Chosen,
     /// Choose the form
     #[arg(long, value_enum, default_value = "tree")]
     pub(super) output: PlanOutput,
@@ -108,6 +127,8 @@ pub(super) struct Plan {
 pub(super) struct Check {
     #[command(flatten)]
     pub(super) pipeline: Pipeline,
+    #[command(flatten)]
+    pub(super) chosen: Chosen,
     /// Choose the form
     #[arg(long, value_enum, default_value = "text")]
     pub(super) output: CheckOutput,
@@ -183,6 +204,27 @@ impl Pipeline {
     }
 }
 
+impl Chosen {
+    /// What was chosen.
+    ///
+    /// # Errors
+    /// The name of an input that is given twice: nothing says which value was meant.
+    pub(super) fn choice(&self) -> Result<Choice, String> {
+        let mut inputs = BTreeMap::new();
+        for (name, value) in &self.input {
+            if inputs.insert(name.clone(), value.clone()).is_some() {
+                return Err(name.clone());
+            }
+        }
+        Ok(Choice { inputs, environment: self.environment.clone(), env: self.env.iter().cloned().collect() })
+    }
+}
+
+fn input(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 fn variable(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
     let mut letters = key.chars();
@@ -211,6 +253,17 @@ mod tests {
         for bad in ["A", "=b", "1A=b", "A-B=c"] {
             assert!(variable(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_input_is_given_once() {
+        let given = |text: &str| input(text).expect("it has a name and a value");
+        assert_eq!(given("a=b=c"), ("a".to_owned(), "b=c".to_owned()));
+        assert!(input("a").is_err());
+        let chosen = Chosen { input: vec![given("a=1"), given("b=")], ..Chosen::default() };
+        assert_eq!(chosen.choice().map(|choice| choice.inputs.len()), Ok(2));
+        let chosen = Chosen { input: vec![given("a=1"), given("a=1")], ..Chosen::default() };
+        assert_eq!(chosen.choice(), Err("a".to_owned()));
     }
 
     #[test]

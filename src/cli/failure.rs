@@ -2,11 +2,12 @@
 
 use std::io;
 
+use super::args::Chosen;
 use super::exit::Exit;
 use super::output;
 use crate::base::{Diagnostic, SourceText};
 use crate::config::SettingsError;
-use crate::frontend;
+use crate::frontend::{self, Choice};
 use crate::ledger::{Object, ObjectKind};
 use crate::runner::{HomeError, NotRun, RunError};
 
@@ -23,6 +24,14 @@ pub(super) fn settings(error: &SettingsError) -> Exit {
         _ => output::error(&output::chain(error), error.help()),
     }
     Exit::Usage
+}
+
+/// What the user chose, or why it cannot be taken.
+pub(super) fn choice(chosen: &Chosen) -> Result<Choice, Exit> {
+    chosen.choice().map_err(|name| {
+        output::error(&format!("the input `{name}` is given twice"), Some("keep one of the values"));
+        Exit::Usage
+    })
 }
 
 /// A system that has no place for a signal handler.

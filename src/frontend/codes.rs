@@ -131,6 +131,11 @@ codes! {
         "The step would wait for the first of no steps, and so for ever. Name the steps of which one must pass, or write `needs: []` for a step that starts at once.";
     NO_INSTANCE "W0161" "`needs` does not say which instance"
         "`{ step: NAME, matrix: { KEY: VALUE } }` selects those instances of a step that have all these values, and there must be one. A name alone means all instances, which `any` cannot wait for: say which of them is enough.";
+
+    BAD_INPUT "W0171" "an input that cannot be"
+        "`inputs` is a list; each input has a `name` and a `type`: `string` (when left out), `number`, `boolean`, or `choice` with its `values`. An input with a `default` may be left out on the command line; the others are given with `--input NAME=VALUE`. Steps get each as `WINDLASS_INPUT_<NAME>`, in capitals with `_` for `-`, so no two may become the same variable.";
+    UNKNOWN_ENVIRONMENT "W0172" "an environment that is not there"
+        "`environments` of the pipeline names sets of `env`, of which a run chooses one with `--environment`; `environments` of a stage or a step lists for which of them it is, and it is skipped unless one of these is chosen. So each name in the list must be one of the pipeline's.";
 }
 
 #[cfg(test)]

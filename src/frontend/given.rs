@@ -16,11 +16,15 @@ pub struct Given<'a> {
 /// What a user chooses for a run, as written on the command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Choice {
+    /// Values of the file's inputs, by their names (`--input`).
+    pub inputs: BTreeMap<String, String>,
+    /// One of the file's environments (`--environment`).
+    pub environment: Option<String>,
     /// Variables that go before all of the file's (`--env`).
     pub env: BTreeMap<String, String>,
 }
 
-static NO_CHOICE: Choice = Choice { env: BTreeMap::new() };
+static NO_CHOICE: Choice = Choice { inputs: BTreeMap::new(), environment: None, env: BTreeMap::new() };
 
 impl Default for Given<'_> {
     fn default() -> Self {

@@ -5,44 +5,59 @@
 //! and how diagnostics are shown. It looks at the repository only through the view that it is given,
 //! never runs anything, and the plan it makes holds nothing of the dialect's syntax.
 
+mod accepted;
 pub mod codes;
 mod find;
 mod given;
 mod lines;
 mod native;
+mod origin;
 mod render;
 mod yaml;
 
+pub use accepted::NotAccepted;
 pub use find::{FindError, find};
 pub use given::{Choice, Given};
 pub use native::schema;
+pub use origin::{Origin, Origins};
 pub use render::render;
 pub use yaml::MAX_FILE;
 
+use self::native::Lowered;
 use crate::base::{Diagnostic, Severity, SourceText};
 use crate::plan::Plan;
 
 /// What came of compiling a file.
 #[derive(Clone, Debug)]
 pub struct Compiled {
-    /// The plan; none when a diagnostic is an error.
+    /// The plan; none when a diagnostic is an error, or what was given is not accepted.
     pub plan: Option<Plan>,
-    /// What is wrong, in the order of the file.
+    /// Who has set the variables of the plan's steps.
+    pub origins: Origins,
+    /// What is wrong with the file, in its order.
     pub diagnostics: Vec<Diagnostic>,
+    /// What is wrong with the inputs and the environment that were given.
+    pub refused: Option<NotAccepted>,
 }
 
 /// Compiles a pipeline file; never panics, whatever the text.
 pub fn compile(source: &SourceText, given: &Given<'_>) -> Compiled {
     let mut diagnostics = Vec::new();
-    let plan = yaml::load(&source.text, &mut diagnostics)
+    let lowered = yaml::load(&source.text, &mut diagnostics)
         .and_then(|root| native::lower(source, &root, given, &mut diagnostics));
     diagnostics.sort_by(|one, other| {
         (one.span, one.code, &one.message).cmp(&(other.span, other.code, &other.message))
     });
     // What stands under an anchor is read once for each alias, and said once.
     diagnostics.dedup();
-    let refused = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-    Compiled { plan: plan.filter(|_| !refused), diagnostics }
+    let invalid = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    let (plan, origins, refused) = match lowered {
+        Some(Lowered { plan, origins, refused }) => {
+            (Some(plan).filter(|_| !invalid && refused.is_none()), origins, refused)
+        }
+        None => Default::default(),
+    };
+    Compiled { plan, origins, diagnostics, refused }
 }
 
 /// Cuts a text of the user's short enough for a message.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::backend::BackendError;
 use crate::base::{Diagnostic, SourceText};
-use crate::frontend::FindError;
+use crate::frontend::{FindError, NotAccepted};
 use crate::ledger::{LedgerError, Object};
 use crate::source::SourceError;
 use crate::store::StoreError;
@@ -47,6 +47,9 @@ pub enum RunError {
     /// The pipeline file is not valid.
     #[error("`{}` is not valid", .0.text.name)]
     Invalid(Invalid),
+    /// The pipeline does not take the inputs or the environment that it is given.
+    #[error(transparent)]
+    NotAccepted(NotAccepted),
     /// The image of `run --image` is no reference.
     #[error("`{image}` is not an image: {problem}")]
     Image {
@@ -139,6 +142,7 @@ impl RunError {
             // A capture fails for want of space in the state directory alone.
             RunError::Source(SourceError::Io { source, .. }) if is_full(source) => Class::Store,
             RunError::Directory { .. }
+            | RunError::NotAccepted(_)
             | RunError::Image { .. }
             | RunError::OutOfReach { .. }
             | RunError::Source(_)
@@ -158,6 +162,7 @@ impl RunError {
                 "leave `--in-place` out: a copy is sent to the engine; or use an engine on this machine"
                     .to_owned(),
             ),
+            RunError::NotAccepted(refused) => Some(refused.help()),
             RunError::Source(error) => error.help(),
             RunError::Find(error) => error.hint().map(str::to_owned),
             RunError::Backend(error) => error.help.clone(),

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use super::error::{Invalid, RunError};
 use super::request::{Source, Target};
 use super::single;
-use crate::base::{Diagnostic, SourceText};
+use crate::base::{Diagnostic, Severity, SourceText};
 use crate::engine;
-use crate::frontend::{self, Choice, Given};
+use crate::frontend::{self, Choice, Given, Origins};
 use crate::image::Reference;
 use crate::plan::facts::SourceView;
 use crate::plan::{Image, Plan};
@@ -28,6 +28,8 @@ pub struct Loaded {
     pub text: Option<SourceText>,
     /// What the user should know about the file.
     pub warnings: Vec<Diagnostic>,
+    /// Who has set the variables of its steps.
+    pub origins: Origins,
 }
 
 /// Compiles what is there before anything is captured: everything but the pipeline of a URL.
@@ -42,7 +44,7 @@ pub(super) fn before_capture(target: &Target, choice: &Choice) -> Result<Option<
                 Reference::parse(image)
                     .map_err(|problem| RunError::Image { image: image.clone(), problem })?;
             }
-            Ok(Some(Loaded { plan, text: None, warnings: Vec::new() }))
+            Ok(Some(Loaded { plan, text: None, warnings: Vec::new(), origins: Origins::default() }))
         }
         Target::Pipeline { source: Source::Directory(dir) | Source::InPlace(dir), file } => {
             directory(dir, file.as_deref(), choice).map(Some)
@@ -65,7 +67,8 @@ pub fn directory(dir: &Path, file: Option<&Path>, choice: &Choice) -> Result<Loa
 /// Finds the pipeline file of a source and has the front end compile it.
 ///
 /// # Errors
-/// [`RunError::Find`] when there is none, [`RunError::Invalid`] with everything that is wrong with it.
+/// [`RunError::Find`] when there is none, [`RunError::Invalid`] with everything that is wrong with it,
+/// [`RunError::NotAccepted`] when only what was chosen is wrong.
 pub(super) fn compile(
     source: &dyn SourceView,
     file: Option<&Path>,
@@ -78,9 +81,14 @@ pub(super) fn compile(
     };
     let text = text.map_err(RunError::Find)?;
     let compiled = frontend::compile(&text, &Given { choice, source });
-    match compiled.plan {
-        Some(plan) => Ok(Loaded { plan, text: Some(text), warnings: compiled.diagnostics }),
-        None => Err(RunError::Invalid(Invalid { text, diagnostics: compiled.diagnostics })),
+    let invalid = compiled.diagnostics.iter().any(|found| found.severity == Severity::Error);
+    match (compiled.plan, compiled.refused) {
+        (Some(plan), _) => {
+            let (warnings, origins) = (compiled.diagnostics, compiled.origins);
+            Ok(Loaded { plan, text: Some(text), warnings, origins })
+        }
+        (None, Some(refused)) if !invalid => Err(RunError::NotAccepted(refused)),
+        (None, _) => Err(RunError::Invalid(Invalid { text, diagnostics: compiled.diagnostics })),
     }
 }
 

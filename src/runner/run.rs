@@ -15,6 +15,7 @@ use crate::backend::{Backend, RunSpec};
 use crate::base::{RunId, SystemClock};
 use crate::engine::{self, Hint, Job, Nobody, Options};
 use crate::event::RunState;
+use crate::frontend::Choice;
 use crate::ledger::Object;
 use crate::plan::{OnStepFailure, Plan, graph};
 use crate::report::{Feed, Reader, ReaderFailure};
@@ -71,7 +72,7 @@ impl Prepared {
         let jobs = request.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
         let state = engine::run(Job {
             run: begun.run.clone(),
-            env: built_ins(captured),
+            env: built_ins(captured, &request.choice),
             plan: Arc::new(with_options(loaded.plan, &request)),
             session,
             backend: backend.description(),
@@ -135,15 +136,18 @@ fn lanes(plan: &Plan) -> BTreeMap<u32, usize> {
     uses
 }
 
-/// The built-ins that only the source knows (language L13); the engine adds the others.
-fn built_ins(captured: Option<&Captured>) -> BTreeMap<String, String> {
+/// The built-ins that only the source and the user know (language L13); the engine adds the others.
+fn built_ins(captured: Option<&Captured>, choice: &Choice) -> BTreeMap<String, String> {
     let Some(captured) = captured else { return BTreeMap::new() };
-    let git = &captured.git;
+    let (git, absent) = (&captured.git, String::new());
     [
         ("WINDLASS_GIT_SHA", &git.sha),
         ("WINDLASS_GIT_BRANCH", &git.branch),
         ("WINDLASS_GIT_TAG", &git.tag),
         ("WINDLASS_GIT_URL", &git.url),
+        ("WINDLASS_ENVIRONMENT", choice.environment.as_ref().unwrap_or(&absent)),
+        // Nobody but a server has an event.
+        ("WINDLASS_EVENT", &absent),
     ]
     .map(|(name, value)| (name.to_owned(), value.clone()))
     .into()

@@ -100,6 +100,35 @@ fn flags() {
 }
 
 #[test]
+fn inputs_and_environments_that_the_pipeline_does_not_take() {
+    let text = format!(
+        "inputs: [{{ name: target }}, {{ name: jobs, type: number, default: 2 }}]\n\
+         environments: {{ staging: {{}} }}\nstages: [{{ name: s, steps: [{STEP}] }}]\n"
+    );
+    let home = TestHome::with_pipeline(&text);
+    for command in ["check", "plan", "run"] {
+        let ended =
+            home.run(&[command, "--input", "jobs=many", "--input", "tarket=a", "--environment", "test"]);
+        ended.code(2).stdout("").says(&[
+            "there is no input `tarket`",
+            "the input `target` is missing",
+            "the input `jobs` takes a number, not `many`",
+            "there is no environment `test`",
+            "help:   `target`: text; it must be given",
+            "help:   `jobs`: a number; `2` when left out",
+            "chooses one: `staging`",
+        ]);
+        home.run(&[command, "--input", "target"]).code(2).stdout("").says(&["NAME=VALUE"]);
+        let twice = home.run(&[command, "--input", "target=a", "--input", "target=b"]);
+        twice.code(2).stdout("").says(&["error: the input `target` is given twice", "help: "]);
+    }
+    assert_eq!(home.leftovers(), [""; 0]);
+    home.run(&["check", "--input", "target=", "--environment", "staging"]).code(0);
+    usage(&["run", "--image", "busybox", "--input", "a=b"], &["--input"]);
+    usage(&["run", "--image", "busybox", "--environment", "a"], &["--environment"]);
+}
+
+#[test]
 fn an_image_that_is_no_reference() {
     usage(&["run", "--image", "Not An Image"], &["error: `Not An Image`"]);
 }

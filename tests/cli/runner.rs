@@ -76,8 +76,8 @@ async fn steps_are_told_what_they_work_on() {
     assert_eq!(value("WINDLASS_RUN"), Some(finished.run.as_str()));
     assert_eq!(value("WINDLASS_BACKEND"), Some("fake"));
     assert_eq!(value("WINDLASS_WORKSPACE"), Some("/workspace"));
-    for absent in ["WINDLASS_GIT_SHA", "WINDLASS_GIT_BRANCH", "WINDLASS_GIT_TAG", "WINDLASS_GIT_URL"] {
-        assert_eq!(value(absent), Some(""), "{absent}");
+    for absent in ["GIT_SHA", "GIT_BRANCH", "GIT_TAG", "GIT_URL", "ENVIRONMENT", "EVENT"] {
+        assert_eq!(value(&format!("WINDLASS_{absent}")), Some(""), "{absent}");
     }
 }
 

@@ -5,6 +5,7 @@ mod invalid;
 mod limits;
 mod never_panics;
 mod schema;
+mod values;
 
 use windlass::base::SourceText;
 use windlass::frontend::{Compiled, Given, compile, render};
@@ -18,6 +19,7 @@ fn compiled(text: &str) -> Compiled {
 fn messages(text: &str) -> String {
     let source = SourceText::new("windlass.yml", text);
     let compiled = compile(&source, &Given::default());
-    assert_eq!(compiled.plan.is_none(), !compiled.diagnostics.is_empty(), "a plan, or reasons for none");
+    let refused = !compiled.diagnostics.is_empty() || compiled.refused.is_some();
+    assert_eq!(compiled.plan.is_none(), refused, "a plan, or reasons for none");
     render(&source, &compiled.diagnostics, false)
 }

@@ -1,11 +1,10 @@
 //! From the command line to a plan, for the commands that run nothing.
 
-use crate::cli::args::Pipeline;
+use crate::cli::args::{Chosen, Pipeline};
 use crate::cli::exit::Exit;
 use crate::cli::signal::Signals;
 use crate::cli::{failure, output};
 use crate::engine;
-use crate::frontend::Choice;
 use crate::runner::{self, Home, Invalid, Loaded, NotRun, RunError, Source};
 
 /// Why there is no plan.
@@ -17,12 +16,13 @@ pub(super) enum Stopped {
 }
 
 /// Compiles a pipeline without running it.
-pub(super) async fn load(pipeline: &Pipeline) -> Result<Loaded, Stopped> {
+pub(super) async fn load(pipeline: &Pipeline, chosen: &Chosen) -> Result<Loaded, Stopped> {
+    let choice = failure::choice(chosen).map_err(Stopped::Said)?;
     let source = pipeline.source(false).map_err(|(message, help)| {
         output::error(message, Some(help));
         Stopped::Said(Exit::Usage)
     })?;
-    let (file, choice) = (pipeline.file.as_deref(), Choice::default());
+    let file = pipeline.file.as_deref();
     let (loaded, signal) = match &source {
         Source::Directory(dir) | Source::InPlace(dir) => {
             (runner::directory(dir, file, &choice).map_err(NotRun::from), None)

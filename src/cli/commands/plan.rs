@@ -9,7 +9,7 @@ use crate::report::tree;
 
 /// Prints what would run.
 pub(in crate::cli) async fn plan(args: Plan) -> Exit {
-    let loaded = match load(&args.pipeline).await {
+    let loaded = match load(&args.pipeline, &args.chosen).await {
         Ok(loaded) => loaded,
         Err(Stopped::Said(exit)) => return exit,
         Err(Stopped::Invalid(invalid)) => {

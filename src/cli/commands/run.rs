@@ -9,7 +9,6 @@ use crate::cli::signal::Signals;
 use crate::cli::{failure, output, suspend};
 use crate::config::Settings;
 use crate::engine;
-use crate::frontend::Choice;
 use crate::report::{Ndjson, Notices, Plain, Raw, Reader, ReaderFailure, Style};
 use crate::runner::{self, Home, Prepared, Request, Target};
 
@@ -82,9 +81,10 @@ fn request(args: &Run) -> Result<Request, Exit> {
         })?;
         Target::Pipeline { source, file: args.pipeline.file.clone() }
     };
+    let choice = failure::choice(&args.chosen)?;
     let settings = Settings::read().map_err(|error| failure::settings(&error))?;
     Ok(Request {
-        choice: Choice { env: args.env.iter().cloned().collect() },
+        choice,
         jobs: args.jobs,
         log_limit: args.log_limit,
         keep_going: args.keep_going,

@@ -2,6 +2,7 @@
 
 use super::matrix::{Instance, Matrix};
 use crate::base::Span;
+use crate::frontend::origin::Names;
 
 /// A step.
 pub(super) struct Declared<'n> {
@@ -14,6 +15,8 @@ pub(super) struct Declared<'n> {
     pub(super) needed: Option<Needed<'n>>,
     /// Its instances, when it is there several times.
     pub(super) matrix: Option<Matrix<'n>>,
+    /// The variables that its own `env` sets.
+    pub(super) env: Names,
 }
 
 /// What `needs` gives.

@@ -39,6 +39,14 @@ pub(super) enum Kind {
     User,
     Image,
     Environment,
+    /// Named environments.
+    Environments,
+    /// Names of environments.
+    Chosen,
+    /// Text of any kind.
+    Text,
+    /// Different texts, at least one.
+    Values,
     Script,
     Words,
     Command,
@@ -67,9 +75,12 @@ pub(super) const AFTER: &[&str] = &["success", "failure", "always"];
 /// What `network` takes.
 pub(super) const NETWORK: &[&str] = &["none"];
 
+/// What an input is.
+pub(super) const TYPES: &[&str] = &["string", "number", "boolean", "choice"];
+
 /// Every table, the outermost first.
-pub(super) static ALL: [&Table; 9] =
-    [&PIPELINE, &DEFAULTS, &STAGE, &STEP, &RESOURCES, &ALLOW_FAILURE, &NEEDS, &NEED, &RETRY];
+pub(super) static ALL: [&Table; 10] =
+    [&PIPELINE, &INPUT, &DEFAULTS, &STAGE, &STEP, &RESOURCES, &ALLOW_FAILURE, &NEEDS, &NEED, &RETRY];
 
 pub(super) static PIPELINE: Table = Table {
     name: "pipeline",
@@ -79,7 +90,10 @@ pub(super) static PIPELINE: Table = Table {
         key("version", Kind::Version, "Version of the language; 1 when left out."),
         key("name", Kind::Name, "The pipeline's name, for people.").also(&["title"]),
         key("timeout", Kind::Duration, "Time limit of the whole run; 6h when left out."),
+        key("inputs", Kind::List(&INPUT), "What a run is given by hand, with `--input`.")
+            .also(&["parameters", "params"]),
         key("env", Kind::Environment, "Environment of all steps.").also(&["variables", "environment"]),
+        key("environments", Kind::Environments, "Named sets of `env`; one is chosen with `--environment`."),
         key("defaults", Kind::Mapping(&DEFAULTS), "What steps take that do not say otherwise.")
             .also(&["default"]),
         key("stages", Kind::List(&STAGE), "Groups of steps, one after another.")
@@ -91,12 +105,25 @@ pub(super) static PIPELINE: Table = Table {
             "after_all",
             "cleanup",
         ]),
-        later("inputs"),
-        later("environments"),
         later("secrets"),
         later("services"),
         later("templates"),
         later("include"),
+    ],
+    clashes: &[],
+    requires: &[],
+};
+
+pub(super) static INPUT: Table = Table {
+    name: "input",
+    noun: "an input",
+    about: "Something that a run is given by hand.",
+    keys: &[
+        key("name", Kind::Name, "Its name; steps get it as `WINDLASS_INPUT_<NAME>`.").required(),
+        key("type", Kind::Choice(TYPES), "What it is; `string` when left out."),
+        key("values", Kind::Values, "The values of a choice.").also(&["options", "choices", "enum"]),
+        key("default", Kind::Text, "Its value where none is given; without it, one must be."),
+        key("description", Kind::Text, "What it is for, for people.").also(&["help", "about"]),
     ],
     clashes: &[],
     requires: &[],
@@ -127,9 +154,9 @@ pub(super) static STAGE: Table = Table {
         key("after", Kind::Choice(AFTER), "Runs after success of all earlier stages, failure, or always."),
         key("fail_fast", Kind::Boolean, "Whether the first failed step cancels the others; true."),
         key("env", Kind::Environment, "Environment of its steps.").also(&["variables", "environment"]),
+        key("environments", Kind::Chosen, "Skipped unless one of these environments is chosen."),
         key("steps", Kind::List(&STEP), "Its steps.").required().also(&["jobs", "tasks"]),
         later("when"),
-        later("environments"),
         later("services"),
     ],
     clashes: &[],
@@ -151,6 +178,7 @@ pub(super) static STEP: Table = Table {
         key("args", Kind::Words, "Arguments of `command` or of the image's entry point.")
             .also(&["arguments"]),
         key("env", Kind::Environment, "Its environment.").also(&["variables", "environment"]),
+        key("environments", Kind::Chosen, "Skipped unless one of these environments is chosen."),
         key("user", Kind::User, "User id, or user and group id, instead of the image's user.")
             .also(&["run_as"]),
         key("timeout", Kind::Duration, "Time limit of an attempt; 1h when left out.")
@@ -175,7 +203,6 @@ pub(super) static STEP: Table = Table {
         )
         .also(&["retries", "attempts"]),
         later("when"),
-        later("environments"),
         later("secrets"),
         later("services"),
         later("outputs"),

@@ -4,14 +4,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::declared::Declared;
+use super::environment::Variables;
 use super::keys;
+use super::matrix::Matrix;
+use super::pipeline_values::PipelineValues;
 use super::read::{Field, Fields, Reader};
 use super::step::{Defaults, Place, WORKSPACE};
 use super::values::is_plain;
 use crate::base::{Diagnostic, SourceText, StageId};
 use crate::frontend::lines::Lines;
+use crate::frontend::origin::{Names, OfStep, names};
 use crate::frontend::yaml::{Node, Value};
-use crate::frontend::{Given, codes};
+use crate::frontend::{Given, NotAccepted, Origins, codes};
 use crate::plan::{self, After, OnStepFailure, Plan, Sharing, Stage, Step, Text, Volume};
 
 const RUN_TIMEOUT: Duration = Duration::from_hours(6);
@@ -21,14 +25,22 @@ const FINALLY: &str = "finally";
 /// How much text all steps together may take over from the pipeline and their stages.
 const MAX_INHERITED: usize = 64 << 20;
 
-/// Lowers a document to a plan, adding what is wrong with it to `found`. The plan is only good
-/// when nothing was added.
+/// A pipeline as it was lowered.
+pub(in crate::frontend) struct Lowered {
+    /// Only good when nothing was reported and nothing refused.
+    pub(in crate::frontend) plan: Plan,
+    pub(in crate::frontend) origins: Origins,
+    /// What is wrong with what the run was given.
+    pub(in crate::frontend) refused: Option<NotAccepted>,
+}
+
+/// Lowers a document to a plan, adding what is wrong with it to `found`.
 pub(in crate::frontend) fn lower(
     source: &SourceText,
     root: &Node<'_>,
-    _given: &Given<'_>,
+    given: &Given<'_>,
     found: &mut Vec<Diagnostic>,
-) -> Option<Plan> {
+) -> Option<Lowered> {
     if !matches!(root.value, Value::Map(_)) {
         let message = format!("a pipeline is a mapping, not {}", root.kind());
         let help = "it begins with `stages:`";
@@ -41,34 +53,37 @@ pub(in crate::frontend) fn lower(
     if let Some(field) = fields.get("version") {
         reader.version(field);
     }
+    let values = reader.pipeline_values(&fields, given);
     let defaults = reader.defaults(fields.get("defaults"));
-    let mut env = BTreeMap::new();
-    if let Some(field) = fields.get("env") {
-        reader.environment(field, &mut env);
-    }
     let mut lowering = Lowering {
         reader,
         lines: &lines,
         defaults,
-        env,
+        values,
         inherited: Inherited::default(),
         stage_lines: HashMap::new(),
         declared: Vec::new(),
         owners: Vec::new(),
+        origins: Vec::new(),
     };
-    Some(lowering.pipeline(source, &fields))
+    let plan = lowering.pipeline(source, &fields);
+    lowering.values.clashes(&lowering.declared, given);
+    let Lowering { values, origins, .. } = lowering;
+    Some(Lowered { plan, origins: values.origins(origins), refused: values.refused() })
 }
 
 struct Lowering<'n, 'd, 'l> {
     reader: Reader<'d>,
     lines: &'l Lines<'l>,
     defaults: Defaults,
-    env: BTreeMap<String, Text>,
+    values: PipelineValues<'n>,
     inherited: Inherited,
     stage_lines: HashMap<&'n str, usize>,
     declared: Vec<Declared<'n>>,
     /// Which of them each step of the plan is of, in the plan's order.
     owners: Vec<Option<usize>>,
+    /// Who has set their variables, in the same order.
+    origins: Vec<OfStep>,
 }
 
 impl<'n> Lowering<'n, '_, '_> {
@@ -120,15 +135,19 @@ impl<'n> Lowering<'n, '_, '_> {
             .get("steps")
             .map(|field| self.list(field, "a list of steps", "a stage has at least one step"))
             .unwrap_or_default();
-        let mut env = BTreeMap::new();
-        let room = self.inherited.take(&mut self.reader, field, size(&self.env));
+        let own = fields.get("env").map(|field| self.reader.environment(field)).unwrap_or_default();
+        let names = names(&own);
+        let mut env = Variables::new();
+        let room = self.inherited.take(&mut self.reader, field, size(&self.values.env));
         if room {
-            env.clone_from(&self.env);
+            env.clone_from(&self.values.env);
         }
-        if let Some(field) = fields.get("env") {
-            self.reader.environment(field, &mut env);
-        }
-        let steps = self.steps(field, &steps, index, None, &env);
+        env.extend(own);
+        let (known, chosen) = (&self.values.environments, self.values.chosen.as_deref());
+        let only = fields.get("environments");
+        let skipped = only.and_then(|field| self.reader.skipped_in(field, known, chosen));
+        let part = Part { stage: index, apart: None, env: &env, names, skipped };
+        let steps = self.steps(field, &steps, &part);
         let on_failure = match fail_fast {
             Some(false) => OnStepFailure::GoOn,
             Some(true) | None => OnStepFailure::CancelSiblings,
@@ -155,27 +174,31 @@ impl<'n> Lowering<'n, '_, '_> {
     fn apart<'s>(&mut self, field: Field<'n, 's>, part: &'static str, index: usize) -> Vec<Step> {
         let help = format!("`{part}` is left out when there is nothing to do");
         let steps = self.list(field, "a list of steps", &help);
-        let env = std::mem::take(&mut self.env);
-        let steps = self.steps(field, &steps, index, Some(part), &env);
-        self.env = env;
+        let env = std::mem::take(&mut self.values.env);
+        let part =
+            Part { stage: index, apart: Some(part), env: &env, names: Names::default(), skipped: None };
+        let steps = self.steps(field, &steps, &part);
+        self.values.env = env;
         steps
     }
 
-    fn steps<'s>(
-        &mut self,
-        list: Field<'n, 's>,
-        steps: &[Field<'n, 's>],
-        stage: usize,
-        apart: Option<&'static str>,
-        env: &BTreeMap<String, Text>,
-    ) -> Vec<Step> {
-        let taken = size(env) + self.defaults.size();
+    fn steps<'s>(&mut self, list: Field<'n, 's>, steps: &[Field<'n, 's>], part: &Part<'_>) -> Vec<Step> {
+        let taken = size(part.env) + self.defaults.size();
         if !self.inherited.take(&mut self.reader, list, taken.saturating_mul(steps.len())) {
             return Vec::new();
         }
         let mut lowered = Vec::with_capacity(steps.len());
         for field in steps {
-            let place = Place { stage, apart, defaults: &self.defaults, env, lines: self.lines };
+            let place = Place {
+                stage: part.stage,
+                apart: part.apart,
+                defaults: &self.defaults,
+                env: part.env,
+                environments: &self.values.environments,
+                chosen: self.values.chosen.as_deref(),
+                skipped: part.skipped.as_deref(),
+                lines: self.lines,
+            };
             let (step, declared) = self.reader.step(*field, &place);
             let matrix = declared.as_ref().and_then(|declared| declared.matrix.as_ref());
             let before = lowered.len();
@@ -186,7 +209,14 @@ impl<'n> Lowering<'n, '_, '_> {
                 _ => lowered.push(step),
             }
             let owner = declared.is_some().then_some(self.declared.len());
-            self.owners.extend(std::iter::repeat_n(owner, lowered.len() - before));
+            let copies = lowered.len() - before;
+            self.owners.extend(std::iter::repeat_n(owner, copies));
+            let of_step = OfStep {
+                stage: Names::clone(&part.names),
+                own: declared.as_ref().map(|declared| Names::clone(&declared.env)).unwrap_or_default(),
+                matrix: matrix.map(Matrix::variables).unwrap_or_default(),
+            };
+            self.origins.extend(std::iter::repeat_n(of_step, copies));
             self.declared.extend(declared);
         }
         lowered
@@ -201,6 +231,19 @@ impl<'n> Lowering<'n, '_, '_> {
         }
         items
     }
+}
+
+/// What the steps of one list have in common.
+struct Part<'p> {
+    /// Number of the stage, `on_failure` and `finally` after all others.
+    stage: usize,
+    /// The name of the part for the steps of `on_failure` and `finally`.
+    apart: Option<&'static str>,
+    env: &'p Variables,
+    /// The variables that the stage itself sets.
+    names: Names,
+    /// Why none of them runs, if none does.
+    skipped: Option<String>,
 }
 
 /// Bytes that steps took over so far, or that are there several times.
@@ -245,7 +288,7 @@ fn stage(
 }
 
 /// What an environment costs whoever takes it over.
-fn size(env: &BTreeMap<String, Text>) -> usize {
+fn size(env: &Variables) -> usize {
     let text = |value: &Text| value.known().map_or(0, str::len);
     env.iter().map(|(name, value)| name.len() + text(value) + size_of::<(String, Text)>()).sum()
 }

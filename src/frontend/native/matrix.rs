@@ -2,12 +2,15 @@
 //! `exclude` names, and with what `include` adds.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fmt::Display;
+use std::sync::Arc;
 
+use super::environment::{Environments, Variables};
 use super::read::{Field, Reader};
-use super::values::is_name;
+use super::values::{is_name, variable_of};
 use crate::base::{Span, StepId};
+use crate::frontend::origin::Names;
 use crate::frontend::yaml::{Entry, Value};
 use crate::frontend::{codes, shorten};
 use crate::plan::{Condition, Step, Text};
@@ -30,6 +33,9 @@ pub(super) struct Matrix<'n> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Instance<'n>(Vec<(&'n str, Cow<'n, str>)>);
 
+/// Says who else sets a variable, if somebody does.
+type Taken<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// A key with all its values.
 struct Axis<'n> {
     key: &'n str,
@@ -48,7 +54,7 @@ impl<'n> Matrix<'n> {
             one.id = instance_id(step.id.as_str(), number);
             one.name = format!("{} ({})", step.name, instance.shown());
             for (key, value) in &instance.0 {
-                one.env.insert(variable(key), Text::from(value.as_ref()));
+                one.env.insert(variable_of(key), Text::from(value.as_ref()));
             }
             one
         });
@@ -58,6 +64,12 @@ impl<'n> Matrix<'n> {
     /// The instances, for those who need some of them.
     pub(super) fn instances(&self) -> &[Instance<'n>] {
         &self.instances
+    }
+
+    /// The variables of its keys.
+    pub(super) fn variables(&self) -> Names {
+        let keys = self.instances.first().into_iter().flat_map(Instance::keys);
+        Arc::new(keys.map(variable_of).collect())
     }
 
     /// How much a step grows by being there several times, in bytes.
@@ -100,18 +112,18 @@ pub(super) fn instance_id(step: &str, number: usize) -> StepId {
     StepId::new(format!("{step}-{number}"))
 }
 
-/// The environment variable of a key.
-fn variable(key: &str) -> String {
-    key.to_ascii_uppercase().replace('-', "_")
-}
-
 impl Reader<'_> {
     /// Reads a matrix; none when it is none at all. What is wrong in it is reported and left out.
     pub(super) fn matrix<'n>(
         &mut self,
         field: Field<'n, '_>,
-        env: &BTreeMap<String, Text>,
+        env: &Variables,
+        environments: &Environments<'_>,
     ) -> Option<Matrix<'n>> {
+        let taken = |variable: &str| match environments.with(variable) {
+            Some(name) => Some(format!("the environment `{name}`")),
+            None => env.contains_key(variable).then(|| "`env`".to_owned()),
+        };
         let Value::Map(entries) = &field.node.value else {
             self.wrong_kind(field, "a mapping of keys to lists of values", "write `matrix: { os: [a, b] }`");
             return None;
@@ -119,8 +131,10 @@ impl Reader<'_> {
         let special = |entry: &&Entry<'_>| matches!(entry.key(), "exclude" | "include");
         let mut axes: Vec<Axis<'n>> = Vec::new();
         for entry in entries.iter().filter(|entry| !special(entry) && !entry.key().starts_with("x-")) {
-            self.key(entry.key(), entry.key_span(), env, &axes);
-            axes.push(Axis { key: entry.key(), values: self.axis(Field::new("matrix", &entry.value)) });
+            self.key(entry.key(), entry.key_span(), &taken, &axes);
+            let field = Field::new("matrix", &entry.value);
+            let values = self.different(field, codes::BAD_MATRIX, "a key of the matrix has no values");
+            axes.push(Axis { key: entry.key(), values });
         }
         let mut instances = self.product(field, &axes)?;
         if let Some(entry) = entries.iter().find(|entry| entry.key() == "exclude") {
@@ -130,7 +144,7 @@ impl Reader<'_> {
         }
         if let Some(entry) = entries.iter().find(|entry| entry.key() == "include") {
             for (added, span) in self.instances(Field::new("include", &entry.value)) {
-                self.include(added, span, env, &mut axes, &mut instances);
+                self.include(added, span, &taken, &mut axes, &mut instances);
             }
         }
         if axes.is_empty() {
@@ -145,39 +159,21 @@ impl Reader<'_> {
     }
 
     /// Checks a key, which becomes a variable.
-    fn key(&mut self, key: &str, span: Span, env: &BTreeMap<String, Text>, others: &[Axis<'_>]) {
-        let other = || others.iter().find(|other| variable(other.key) == variable(key));
+    fn key(&mut self, key: &str, span: Span, taken: Taken<'_>, others: &[Axis<'_>]) {
+        let other = || others.iter().find(|other| variable_of(other.key) == variable_of(key));
         if !is_name(key) {
             let message = format!("`{}` cannot be a key of a matrix", shorten(key));
             let help =
                 "small letters, digits, `_` and `-`, a letter first; steps get it in capitals, as a variable";
             self.error(codes::BAD_MATRIX, span, message, help);
-        } else if env.contains_key(&variable(key)) {
-            let message = format!("`{key}` of the matrix and `env` both set `{}`", variable(key));
+        } else if let Some(who) = taken(&variable_of(key)) {
+            let message = format!("`{key}` of the matrix and {who} both set `{}`", variable_of(key));
             self.error(codes::BAD_MATRIX, span, message, "rename one of them");
         } else if let Some(other) = other() {
-            let message = format!("`{key}` and `{}` of the matrix both set `{}`", other.key, variable(key));
+            let message =
+                format!("`{key}` and `{}` of the matrix both set `{}`", other.key, variable_of(key));
             self.error(codes::BAD_MATRIX, span, message, "rename one of them");
         }
-    }
-
-    fn axis<'n>(&mut self, field: Field<'n, '_>) -> Vec<Cow<'n, str>> {
-        let mut values = Vec::new();
-        let items: Vec<_> = self.items(field, "a list of values", "write `[one, two]`").collect();
-        if items.is_empty() && matches!(field.node.value, Value::List(_)) {
-            let help = "give it at least one value, or remove the key";
-            self.error(codes::BAD_MATRIX, field.node.span, "a key of the matrix has no values", help);
-        }
-        for item in items {
-            let Some(value) = self.text(item, "text") else { continue };
-            if values.contains(&value) {
-                let message = format!("the value `{}` is there twice", shorten(&value));
-                self.error(codes::BAD_MATRIX, item.node.span, message, "remove one of them");
-            } else {
-                values.push(value);
-            }
-        }
-        values
     }
 
     /// All combinations, the last key fastest.
@@ -257,14 +253,14 @@ impl Reader<'_> {
         &mut self,
         added: Instance<'n>,
         span: Span,
-        env: &BTreeMap<String, Text>,
+        taken: Taken<'_>,
         axes: &mut Vec<Axis<'n>>,
         instances: &mut Vec<Instance<'n>>,
     ) {
         // Without lists the first instance says which keys there are.
         if axes.is_empty() {
             for (key, _) in &added.0 {
-                self.key(key, span, env, axes);
+                self.key(key, span, taken, axes);
                 axes.push(Axis { key, values: Vec::new() });
             }
         }

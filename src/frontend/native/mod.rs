@@ -4,11 +4,14 @@
 //! a plan. It never guesses: what it does not know it refuses.
 
 mod declared;
+mod environment;
 mod graph;
+mod inputs;
 mod keys;
 mod lower;
 mod matrix;
 mod needs;
+mod pipeline_values;
 mod program;
 mod read;
 mod retry;
@@ -16,5 +19,5 @@ mod schema;
 mod step;
 mod values;
 
-pub(super) use lower::lower;
+pub(super) use lower::{Lowered, lower};
 pub use schema::schema;

@@ -71,6 +71,15 @@ fn value(kind: Kind) -> Value {
             "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
             "additionalProperties": text(),
         }),
+        Kind::Environments => json!({
+            "type": "object",
+            "patternProperties": { "^x-": {} },
+            "propertyNames": { "pattern": "^[a-z][a-z0-9_-]{0,62}$" },
+            "additionalProperties": value(Kind::Environment),
+        }),
+        Kind::Chosen => unique(list(value(Kind::Name), 1)),
+        Kind::Text => text(),
+        Kind::Values => unique(list(text(), 1)),
         Kind::Script => json!({ "anyOf": [script(), list(text(), 1)] }),
         Kind::Words => list(text(), 0),
         Kind::Command => list(text(), 1),
@@ -88,7 +97,7 @@ fn value(kind: Kind) -> Value {
                 "properties": { "exclude": instances, "include": instances },
                 "patternProperties": { "^x-": {} },
                 "propertyNames": { "pattern": "^[a-z][a-z0-9_-]{0,62}$" },
-                "additionalProperties": unique(list(text(), 1)),
+                "additionalProperties": value(Kind::Values),
             })
         }
         Kind::Instance => json!({ "type": "object", "additionalProperties": text() }),

@@ -1,14 +1,15 @@
 //! Lowers one step.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::declared::Declared;
+use super::environment::{Environments, Variables};
 use super::keys;
 use super::program::default_shell;
 use super::read::{Field, Fields, Reader};
 use crate::base::{Span, StepId};
 use crate::frontend::lines::Lines;
+use crate::frontend::origin::names;
 use crate::frontend::yaml::Value;
 use crate::frontend::{codes, shorten};
 use crate::plan::{After, AllowFailure, Condition, Image, Mount, Network, Resources, Retry, Step, Text};
@@ -40,7 +41,12 @@ pub(super) struct Place<'p> {
     /// and wait for nobody outside.
     pub(super) apart: Option<&'static str>,
     pub(super) defaults: &'p Defaults,
-    pub(super) env: &'p BTreeMap<String, Text>,
+    pub(super) env: &'p Variables,
+    pub(super) environments: &'p Environments<'p>,
+    /// The environment that the run has chosen.
+    pub(super) chosen: Option<&'p str>,
+    /// Why none of the steps runs, if none does.
+    pub(super) skipped: Option<&'p str>,
     pub(super) lines: &'p Lines<'p>,
 }
 
@@ -102,10 +108,14 @@ impl Reader<'_> {
         let needed = fields.get("needs").map(|field| self.needs(field));
         let image = self.step_image(&fields, name, defaults);
         let program = self.program(&fields, &defaults.shell);
+        let own = fields.get("env").map(|field| self.environment(field)).unwrap_or_default();
+        let owned = names(&own);
         let mut env = place.env.clone();
-        if let Some(field) = fields.get("env") {
-            self.environment(field, &mut env);
-        }
+        env.extend(own);
+        let skipped = fields
+            .get("environments")
+            .and_then(|field| self.skipped_in(field, place.environments, place.chosen));
+        let skipped = place.skipped.map(str::to_owned).or(skipped);
         let user = fields.get("user").and_then(|field| self.user(field));
         let timeout = fields.get("timeout").and_then(|field| self.duration(field));
         let mut resources = defaults.resources.clone();
@@ -116,14 +126,14 @@ impl Reader<'_> {
         let after = fields.get("after").and_then(|field| self.after(field));
         let allow_failure = fields.get("allow_failure").map(|field| self.allow_failure(field));
         let retry = fields.get("retry").map(|field| self.retry(field));
-        let matrix = fields.get("matrix").and_then(|field| self.matrix(field, &env));
+        let matrix = fields.get("matrix").and_then(|field| self.matrix(field, &env, place.environments));
         let id = StepId::new(name.map_or("", |(name, _)| name));
         let waits = needed.as_ref().is_some_and(|needed| !needed.steps.is_empty());
         // `on_failure` and `finally` begin when they may: `needs: []` cannot mean earlier there.
         let needed = needed.filter(|_| waits || place.apart.is_none());
         let declared = name.map(|(name, span)| {
             let (stage, apart) = (place.stage, place.apart);
-            Declared { name, span, stage, apart, needed, matrix }
+            Declared { name, span, stage, apart, needed, matrix, env: owned }
         });
         let step = Step {
             name: id.as_str().to_owned(),
@@ -154,7 +164,7 @@ impl Reader<'_> {
             }),
             allow_failure: allow_failure.unwrap_or_default(),
             retry: retry.unwrap_or_else(|| defaults.retry.clone()),
-            condition: Condition::True,
+            condition: skipped.map_or(Condition::True, Condition::False),
             gate: None,
             outputs: Vec::new(),
             line: u32::try_from(place.lines.number(fields.span.start)).ok(),

@@ -1,15 +1,13 @@
-//! Reads single values: names, numbers, durations, words, environments.
+//! Reads single values: names, numbers, durations, words.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::read::{Field, Reader};
+use crate::base::Bytes;
 use crate::base::units::parse_duration;
-use crate::base::{Bytes, Span};
 use crate::frontend::yaml::Value;
 use crate::frontend::{codes, shorten};
-use crate::plan::Text;
 
 /// Longer limits are mistakes, and clocks overflow on the longest.
 const LONGEST: Duration = Duration::from_hours(8760);
@@ -124,6 +122,31 @@ impl Reader<'_> {
         None
     }
 
+    /// Different texts, at least one.
+    pub(super) fn different<'n>(
+        &mut self,
+        field: Field<'n, '_>,
+        code: &'static str,
+        none: &str,
+    ) -> Vec<Cow<'n, str>> {
+        let mut values = Vec::new();
+        let items: Vec<_> = self.items(field, "a list of values", "write `[one, two]`").collect();
+        if items.is_empty() && matches!(field.node.value, Value::List(_)) {
+            let help = "give it at least one value, or remove the key";
+            self.error(code, field.node.span, none, help);
+        }
+        for item in items {
+            let Some(value) = self.text(item, "text") else { continue };
+            if values.contains(&value) {
+                let message = format!("the value `{}` is there twice", shorten(&value));
+                self.error(code, item.node.span, message, "remove one of them");
+            } else {
+                values.push(value);
+            }
+        }
+        values
+    }
+
     /// A decimal number of cores, in thousandths.
     pub(super) fn cpus(&mut self, field: Field<'_, '_>) -> Option<u32> {
         let text = self.number(field, "a number of cores such as `1.5`")?;
@@ -153,9 +176,14 @@ impl Reader<'_> {
     }
 
     fn number<'n>(&mut self, field: Field<'n, '_>, wanted: &str) -> Option<&'n str> {
+        self.bare(field, wanted, "write the number without quotes")
+    }
+
+    /// What quotes would make a text of.
+    pub(super) fn bare<'n>(&mut self, field: Field<'n, '_>, wanted: &str, help: &str) -> Option<&'n str> {
         let text = self.verbatim(field, wanted)?;
         if !is_plain(field) {
-            self.wrong_kind(field, wanted, "write the number without quotes");
+            self.wrong_kind(field, wanted, help);
             return None;
         }
         Some(text)
@@ -180,51 +208,6 @@ impl Reader<'_> {
         self.error(codes::BAD_USER, field.node.span, message, help);
         None
     }
-
-    /// Adds the variables of an `env` to those it overrides.
-    pub(super) fn environment(&mut self, field: Field<'_, '_>, into: &mut BTreeMap<String, Text>) {
-        let Value::Map(entries) = &field.node.value else {
-            self.wrong_kind(field, "a mapping of names to values", "write `env: { NAME: value }`");
-            return;
-        };
-        for entry in entries {
-            let name = entry.key();
-            self.variable(name, entry.key_span());
-            match &entry.value.value {
-                Value::Scalar { .. } if !entry.value.is_null() => {
-                    if let Some(text) = self.text(Field::new(field.key, &entry.value), "text") {
-                        into.insert(name.to_owned(), Text::Known(text.into_owned()));
-                    }
-                }
-                Value::Scalar { .. } => {
-                    let message = format!("`{}` has no value", shorten(name));
-                    let help = "write `\"\"` for an empty one; quote the word if it is meant as text";
-                    let span = if entry.value.span.start < entry.value.span.end {
-                        entry.value.span
-                    } else {
-                        entry.key_span()
-                    };
-                    self.error(codes::NO_VALUE, span, message, help);
-                }
-                Value::List(_) | Value::Map(_) => {
-                    let message =
-                        format!("the variable `{}` takes text, not {}", shorten(name), entry.value.kind());
-                    let help = "a program gets text; write it as one string, in quotes";
-                    self.error(codes::WRONG_KIND, entry.value.span, message, help);
-                }
-            }
-        }
-    }
-
-    fn variable(&mut self, name: &str, span: Span) {
-        let good = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if !good {
-            let message = format!("`{}` cannot be the name of a variable", shorten(name));
-            let help = "letters, digits and `_`, not beginning with a digit";
-            self.error(codes::BAD_VARIABLE, span, message, help);
-        }
-    }
 }
 
 /// Whether something may be called so (language L2).
@@ -232,6 +215,11 @@ pub(super) fn is_name(name: &str) -> bool {
     name.len() <= 63
         && name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
+}
+
+/// The environment variable that stands for a name.
+pub(super) fn variable_of(name: &str) -> String {
+    name.to_ascii_uppercase().replace('-', "_")
 }
 
 pub(super) fn is_plain(field: Field<'_, '_>) -> bool {

@@ -121,7 +121,7 @@ stages:
        · ─────
        ╰────
       help: it is a key of `defaults` and a step; the keys of a pipeline are `version`, `name`,
-            `timeout`, `env`, `defaults`, `stages`, `on_failure`, `finally`
+            `timeout`, `inputs`, `env`, `environments`, `defaults`, `stages`, `on_failure`, `finally`
 
     W0121
 
@@ -131,7 +131,7 @@ stages:
        ·     ────
        ╰────
       help: it is a key of `defaults` and a step; the keys of a stage are `name`, `after`,
-            `fail_fast`, `env`, `steps`
+            `fail_fast`, `env`, `environments`, `steps`
 
     W0121
 
@@ -141,7 +141,7 @@ stages:
        ·     ───────
        ╰────
       help: it is a key of a pipeline and `defaults` and a step; the keys of a stage are `name`,
-            `after`, `fail_fast`, `env`, `steps`
+            `after`, `fail_fast`, `env`, `environments`, `steps`
 
     W0121
 
@@ -151,8 +151,8 @@ stages:
        ·                                              ─────────
        ╰────
       help: it is a key of a stage; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
-            `args`, `env`, `user`, `timeout`, `resources`, `network`, `needs`, `after`,
-            `allow_failure`, `matrix`, `retry`
+            `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
+            `after`, `allow_failure`, `matrix`, `retry`
     ");
 }
 
@@ -173,8 +173,8 @@ stages:
        ·         ──────────
        ╰────
       help: the nearest is `name`; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
-            `args`, `env`, `user`, `timeout`, `resources`, `network`, `needs`, `after`,
-            `allow_failure`, `matrix`, `retry`
+            `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
+            `after`, `allow_failure`, `matrix`, `retry`
     ");
 }
 
@@ -358,7 +358,7 @@ stages:
 
 #[test]
 fn not_in_this_version() {
-    assert_snapshot!(messages("inputs: []
+    assert_snapshot!(messages("include: []
 stages:
   - name: build
     when: git.branch == 'main'
@@ -373,10 +373,10 @@ stages:
 "), @"
     W0122
 
-      × `inputs` of a pipeline is not known to this version yet
+      × `include` of a pipeline is not known to this version yet
        ╭─[windlass.yml:1:1]
-     1 │ inputs: []
-       · ──────
+     1 │ include: []
+       · ───────
        ╰────
       help: remove it, or use a later version of windlass
 
@@ -493,8 +493,8 @@ fn a_misspelt_key_is_one_mistake() {
        ·                       ───
        ╰────
       help: the nearest is `image`; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
-            `args`, `env`, `user`, `timeout`, `resources`, `network`, `needs`, `after`,
-            `allow_failure`, `matrix`, `retry`
+            `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
+            `after`, `allow_failure`, `matrix`, `retry`
 
     W0121
 

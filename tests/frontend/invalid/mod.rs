@@ -1,6 +1,8 @@
 //! Files with mistakes, and what their authors read.
 
+mod environments;
 mod graph;
+mod inputs;
 mod keys;
 mod matrix;
 mod values;

@@ -110,8 +110,9 @@ stages:
      10 │       - make
         ·         ────
         ╰────
-      help: the keys of a step are `name`, `image`, `run`, `shell`, `command`, `args`, `env`, `user`,
-            `timeout`, `resources`, `network`, `needs`, `after`, `allow_failure`, `matrix`, `retry`
+      help: the keys of a step are `name`, `image`, `run`, `shell`, `command`, `args`, `env`,
+            `environments`, `user`, `timeout`, `resources`, `network`, `needs`, `after`,
+            `allow_failure`, `matrix`, `retry`
 
     W0124
 

@@ -1,0 +1,85 @@
+//! The values that all steps of a pipeline have in common (language L13): inputs, the pipeline's `env`
+//! and that of the environment which the run has chosen; and what is wrong with what the run was given.
+
+use super::declared::Declared;
+use super::environment::{Environments, Variables};
+use super::inputs::{self, Input};
+use super::matrix::Matrix;
+use super::read::{Fields, Reader};
+use crate::frontend::origin::{Names, OfStep, Origins, names};
+use crate::frontend::{Given, NotAccepted, shorten};
+use crate::plan::Text;
+
+/// What all steps have in common.
+pub(super) struct PipelineValues<'n> {
+    inputs: Vec<Input<'n>>,
+    pub(super) environments: Environments<'n>,
+    /// The environment that was chosen, when it is one of them.
+    pub(super) chosen: Option<String>,
+    /// What every step gets, unless its stage or itself says otherwise.
+    pub(super) env: Variables,
+    /// What the pipeline's own `env` sets.
+    names: Names,
+    problems: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// Reads `inputs`, `env` and `environments`, and compares them with what the run was given.
+    pub(super) fn pipeline_values<'n>(
+        &mut self,
+        fields: &Fields<'n, '_>,
+        given: &Given<'_>,
+    ) -> PipelineValues<'n> {
+        let inputs = fields.get("inputs").map(|field| self.inputs(field)).unwrap_or_default();
+        let accepted = inputs::accept(&inputs, &given.choice.inputs);
+        let mut problems = accepted.problems;
+        let values = accepted.values.iter();
+        let mut env: Variables =
+            values.map(|(name, value)| (inputs::variable(name), Text::Known(value.clone()))).collect();
+        let own = fields.get("env").map(|field| self.environment(field)).unwrap_or_default();
+        let names = names(&own);
+        env.extend(own);
+        let environments =
+            fields.get("environments").map(|field| self.environments(field)).unwrap_or_default();
+        let mut chosen = given.choice.environment.clone();
+        match chosen.as_deref().map(|name| (name, environments.get(name))) {
+            Some((_, Some(variables))) => env.extend(variables.clone()),
+            Some((name, None)) => {
+                problems.push(format!("there is no environment `{}`", shorten(name)));
+                chosen = None;
+            }
+            None => {}
+        }
+        PipelineValues { inputs, environments, chosen, env, names, problems }
+    }
+}
+
+impl PipelineValues<'_> {
+    /// Looks for variables that both `--env` and a matrix set: its instances would not be what they are
+    /// called.
+    pub(super) fn clashes(&mut self, declared: &[Declared<'_>], given: &Given<'_>) {
+        for step in declared {
+            let variables = step.matrix.as_ref().map(Matrix::variables).unwrap_or_default();
+            for variable in variables.iter().filter(|variable| given.choice.env.contains_key(*variable)) {
+                let name = step.name;
+                self.problems.push(format!("`--env` and the matrix of `{name}` both set `{variable}`"));
+            }
+        }
+    }
+
+    /// Who has set what, given what the steps and their stages have.
+    pub(super) fn origins(&self, steps: Vec<OfStep>) -> Origins {
+        let environment = self.chosen.as_ref().and_then(|name| {
+            let variables = self.environments.get(name)?;
+            Some((name.clone(), names(variables)))
+        });
+        Origins { pipeline: Names::clone(&self.names), environment, steps }
+    }
+
+    /// What is wrong with what the run was given, and what it may be given.
+    pub(super) fn refused(self) -> Option<NotAccepted> {
+        let inputs = self.inputs.iter().map(Input::shown).collect();
+        let environments = self.environments.names().map(str::to_owned).collect();
+        (!self.problems.is_empty()).then_some(NotAccepted { problems: self.problems, inputs, environments })
+    }
+}
