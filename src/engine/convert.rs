@@ -1,14 +1,18 @@
 //! From a step of the plan to the final description of its container. Pure; what this version cannot
 //! do is refused here, never left out in silence.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::environment::{Aftermath, Setting, WORKSPACE, built_in};
 use crate::backend::policy::{Policy, Refusal};
-use crate::backend::{ContainerSpec, Privileges, ProgramSpec};
-use crate::base::{Bytes, RunId, StageId, StepId};
-use crate::plan::{Image, Mount, Plan, Program, Resources, Scope, Sharing, Stage, Step, Text, Volume};
+use crate::backend::{ContainerSpec, GivenSecret, Privileges, ProgramSpec, SecretPlace};
+use crate::base::{Bytes, Reason, RunId, Secret, StageId, StepId};
+use crate::plan::expand::{self, Lookup};
+use crate::plan::{
+    Image, Mount, Plan, Program, Resources, Scope, SecretUse, Sharing, Stage, Step, Text, Volume,
+};
 
 /// Processes and threads of a step that does not say (language L3).
 const DEFAULT_PIDS: u32 = 4096;
@@ -23,6 +27,15 @@ pub(super) struct Common {
     pub(super) lanes: BTreeMap<StepId, u32>,
     pub(super) log_limit: Bytes,
     pub(super) policy: Arc<Policy>,
+    pub(super) secrets: BTreeMap<String, Secret>,
+}
+
+/// What is known of one attempt.
+pub(super) struct Given<'a> {
+    pub(super) attempt: u32,
+    pub(super) aftermath: Option<&'a Aftermath>,
+    /// The outputs of steps that have ended.
+    pub(super) output: &'a Lookup<'a>,
 }
 
 /// An attempt that cannot or must not be started.
@@ -32,10 +45,22 @@ pub(super) enum SpecError {
     Unsupported { step: StepId, feature: &'static str },
     #[error("stage `{stage}` asks for steps that come from an output, which this version cannot do")]
     LateSteps { stage: StageId },
-    #[error("step `{step}` holds an output of another step, which this version cannot put in")]
-    LateText { step: StepId },
+    #[error("step `{step}` takes the output `{key}` of step `{from}`, which ended without it")]
+    NoOutput { step: StepId, from: StepId, key: String },
+    #[error("step `{step}` takes the secret `{name}`, and nobody has given it")]
+    NoSecret { step: StepId, name: String },
     #[error(transparent)]
     Refused(#[from] Refusal),
+}
+
+impl SpecError {
+    /// The reason of a step that ends with it.
+    pub(super) fn reason(&self) -> Reason {
+        match self {
+            SpecError::NoOutput { .. } => Reason::OutputInvalid,
+            _ => Reason::CouldNotStart,
+        }
+    }
 }
 
 /// Says what a plan asks for that this version cannot do, by step and feature; a plan with any of it
@@ -57,8 +82,6 @@ fn missing(plan: &Plan, step: &Step) -> Vec<&'static str> {
         (scope.is_some_and(|scope| !scope.services.is_empty()), "services"),
         (scope.is_some_and(|scope| *scope != only_services(scope)), "steps that share a scope"),
         (step.after_script.is_some(), "a script after its own"),
-        (!step.secrets.is_empty(), "secrets"),
-        (!step.outputs.is_empty(), "outputs"),
         (
             step.mounts.iter().any(|mount| !is_workspace(plan, mount)),
             "another mount than the shared workspace",
@@ -91,13 +114,23 @@ impl Common {
         &self,
         plan: &Plan,
         (stage, step): (&Stage, &Step),
-        attempt: u32,
-        aftermath: Option<&Aftermath>,
+        given: &Given<'_>,
     ) -> Result<ContainerSpec, SpecError> {
+        let Given { attempt, aftermath, output } = *given;
         if let Some(feature) = missing(plan, step).first() {
             return Err(SpecError::Unsupported { step: step.id.clone(), feature });
         }
-        let late = || SpecError::LateText { step: step.id.clone() };
+        let mut resolved = Cow::Borrowed(step);
+        if step.texts().any(|text| text.known().is_none()) {
+            expand::resolve(resolved.to_mut(), output).map_err(|(from, key)| SpecError::NoOutput {
+                step: step.id.clone(),
+                from,
+                key,
+            })?;
+        }
+        let step = resolved.as_ref();
+        // All that is left then is the element of a matrix, which a valid plan has in templates alone.
+        let late = || SpecError::Unsupported { step: step.id.clone(), feature: "the element of a matrix" };
         let workspace = !step.mounts.is_empty();
         let setting =
             Setting { run: &self.run, backend: &self.backend, stage, step, attempt, workspace, aftermath };
@@ -117,7 +150,7 @@ impl Common {
             image,
             program: program(&step.program).ok_or_else(late)?,
             env,
-            secrets: Vec::new(),
+            secrets: self.secrets(step)?,
             user: step.user.clone(),
             workdir: step.workdir.clone().or(workspace.then(|| WORKSPACE.to_owned())),
             workspace,
@@ -134,6 +167,20 @@ impl Common {
         };
         self.policy.check(&spec)?;
         Ok(spec)
+    }
+
+    /// What a step lists, and nothing else.
+    fn secrets(&self, step: &Step) -> Result<Vec<GivenSecret>, SpecError> {
+        let mut given = Vec::new();
+        for SecretUse { name, env, file, unmasked: _ } in &step.secrets {
+            let value = self.secrets.get(name);
+            let missing = || SpecError::NoSecret { step: step.id.clone(), name: name.clone() };
+            let value = value.ok_or_else(missing)?;
+            let variable = env.iter().cloned().map(SecretPlace::Variable);
+            let places = variable.chain(file.iter().cloned().map(SecretPlace::File));
+            given.extend(places.map(|place| GivenSecret { value: value.clone(), place }));
+        }
+        Ok(given)
     }
 }
 
@@ -156,9 +203,10 @@ fn known(text: &Text) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::policy::Trust;
     use crate::base::Outcome;
     use crate::plan::sample::{plan, script, stage, step};
-    use crate::plan::{AfterScript, Part, SecretUse};
+    use crate::plan::{AfterScript, Part};
 
     fn common() -> Common {
         Common {
@@ -168,14 +216,17 @@ mod tests {
             overrides: [("WHO".to_owned(), "caller".to_owned())].into(),
             lanes: [(StepId::new("a"), 7)].into(),
             log_limit: Bytes(1000),
-            policy: Arc::default(),
+            policy: Arc::new(Policy { trust: Trust::Trusted, ..Policy::default() }),
+            secrets: [("TOKEN".to_owned(), Secret::new("hunter2-hunter2").expect("it is long enough"))]
+                .into(),
         }
     }
 
     fn spec(step: Step, aftermath: Option<&Aftermath>) -> Result<ContainerSpec, SpecError> {
         let stage = stage("build", []);
         let plan = plan([]);
-        common().spec(&plan, (&stage, &step), 2, aftermath)
+        let output = |step: &StepId, key: &str| (step.as_str() == "a" && key == "tag").then_some("1.2");
+        common().spec(&plan, (&stage, &step), &Given { attempt: 2, aftermath, output: &output })
     }
 
     #[test]
@@ -227,8 +278,6 @@ mod tests {
     #[test]
     fn what_cannot_be_done_is_named_and_refused() {
         let mut greedy = step("greedy");
-        greedy.secrets = vec![SecretUse { name: "TOKEN".to_owned(), env: None, file: None }];
-        greedy.outputs = vec!["version".to_owned()];
         let timeout = std::time::Duration::from_secs(1);
         let program = Program::Command(vec!["true".into()]);
         greedy.after_script = Some(AfterScript { program, timeout, required: false });
@@ -238,8 +287,6 @@ mod tests {
             unsupported(&plan),
             [
                 "step `greedy` asks for a script after its own, which this version cannot do",
-                "step `greedy` asks for secrets, which this version cannot do",
-                "step `greedy` asks for outputs, which this version cannot do",
                 "step `greedy` asks for another mount than the shared workspace, which this version cannot do",
             ]
         );
@@ -247,11 +294,31 @@ mod tests {
     }
 
     #[test]
-    fn a_late_string_is_refused() {
-        let mut late = step("late");
-        let part = Part::Output { step: StepId::new("a"), key: "tag".to_owned() };
-        late.image = Image::Reference(Text::Late(vec![part]));
-        assert!(matches!(spec(late, None), Err(SpecError::LateText { .. })));
+    fn a_late_string_gets_its_outputs() {
+        let late = |key: &str| {
+            let part = Part::Output { step: StepId::new("a"), key: key.to_owned() };
+            let image = Text::Late(vec![Part::Literal("rust:".to_owned()), part]);
+            Step { image: Image::Reference(image), ..step("late") }
+        };
+        assert_eq!(spec(late("tag"), None).expect("the output is there").image, "rust:1.2");
+        let error = spec(late("other"), None).expect_err("there is no such output");
+        assert_eq!(error.reason(), Reason::OutputInvalid);
+        let message = "step `late` takes the output `other` of step `a`, which ended without it";
+        assert_eq!(error.to_string(), message);
+    }
+
+    #[test]
+    fn a_step_gets_the_secrets_that_it_lists() {
+        let takes = |name: &str| {
+            let (env, file) = (Some("VARIABLE".to_owned()), Some("/run/file".to_owned()));
+            let taken = SecretUse { name: name.to_owned(), env, file, unmasked: false };
+            Step { secrets: vec![taken], ..step("deploy") }
+        };
+        let given = spec(takes("TOKEN"), None).expect("the secret is there");
+        assert_eq!((given.secrets.len(), given.env.contains_key("VARIABLE")), (2, false));
+        assert!(!format!("{given:?}").contains("hunter2"));
+        assert!(matches!(spec(takes("OTHER"), None), Err(SpecError::NoSecret { .. })));
+        assert_eq!(spec(step("other"), None).expect("it lists none").secrets, []);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::alarm::{Alarm, Alarms};
-use super::convert::{Common, SpecError};
+use super::convert::{Common, Given, SpecError};
 use super::environment::Aftermath;
 use super::executor::{self, Attempt};
 use super::images::Images;
@@ -20,10 +20,10 @@ use super::message::{Message, News, Order};
 use super::schedule::{Decision, Schedule};
 use super::world::World;
 use super::{Cancel, Emit, Job, hide, retry};
-use crate::base::{Outcome, Reason};
+use crate::base::{Outcome, Reason, StepId};
 use crate::event::{CancelLevel, End, Event, EventKind, RunState, VERSION};
 use crate::plan::graph::{self, StageKind};
-use crate::plan::{Condition, Plan, Stage, Step};
+use crate::plan::{Condition, Image, Plan, Stage, Step, Text};
 
 /// Messages that wait for the dispatcher; their output has a bound of its own.
 const INBOX: usize = 256;
@@ -96,6 +96,7 @@ impl Dispatcher {
                 lanes: graph::lanes(&job.plan),
                 log_limit: job.options.log_limit,
                 policy: job.policy,
+                secrets: job.secrets,
             },
             plan: job.plan,
             origin: job.clock.elapsed(),
@@ -168,7 +169,13 @@ impl Dispatcher {
             // Nothing is fetched for a step that nobody may agree to.
             let may_run = step.condition == Condition::True && step.gate.is_none();
             // A spec that the policy refuses is no reason to fetch anything.
-            if may_run && let Ok(spec) = self.common.spec(&plan, (stage, step), 1, None) {
+            // Nor is an image whose name is not known yet one to fetch; other strings may come later.
+            let named = !matches!(&step.image, Image::Reference(Text::Late(_)));
+            let setting = Given { attempt: 1, aftermath: None, output: &|_, _| Some("") };
+            if may_run
+                && named
+                && let Ok(spec) = self.common.spec(&plan, (stage, step), &setting)
+            {
                 self.images.request(&self.world, &spec.image, false);
             }
         }
@@ -219,7 +226,7 @@ impl Dispatcher {
         match self.prepare(position, attempt, pause) {
             Ok(orders) => self.go(position, attempt, orders),
             Err(error) => {
-                let end = End::because(Reason::CouldNotStart, Some(error.to_string()));
+                let end = End::because(error.reason(), Some(error.to_string()));
                 self.attempt_ended(position, attempt, &end, false);
                 self.finish_step(position, end);
             }
@@ -242,12 +249,21 @@ impl Dispatcher {
         let plan = Arc::clone(&self.plan);
         let place = place(&plan, &self.schedule, position);
         let aftermath = self.aftermath(position);
-        let spec = self.common.spec(&plan, place, attempt, aftermath.as_ref())?;
+        let output = |step: &StepId, key: &str| self.output(step, key);
+        let given = Given { attempt, aftermath: aftermath.as_ref(), output: &output };
+        let spec = self.common.spec(&plan, place, &given)?;
+        let declared = place.1.outputs.clone();
         let image = self.images.request(&self.world, &spec.image, attempt > 1);
         let (sender, orders) = mpsc::unbounded_channel();
-        let work = Attempt { position, spec, image, pause };
+        let work = Attempt { position, spec, image, declared, pause };
         self.tasks.spawn(executor::execute(Arc::clone(&self.world), work, orders));
         Ok(sender)
+    }
+
+    /// What a step that has ended for good wrote.
+    fn output(&self, step: &StepId, key: &str) -> Option<&str> {
+        let state = self.state.steps.get(step).filter(|step| step.end.is_some())?;
+        state.outputs.get(key).map(String::as_str)
     }
 
     /// What the steps of the last two stages are told.
@@ -339,6 +355,10 @@ impl Dispatcher {
             News::Warned(message) => {
                 let step = Some(self.place(position).1.id.clone());
                 self.tell(EventKind::Warned { step, message });
+            }
+            News::Outputs(outputs) => {
+                let step = self.place(position).1.id.clone();
+                self.tell(EventKind::OutputsWritten { step, attempt, outputs });
             }
             News::Ended(end) => {
                 self.ended(position, end);

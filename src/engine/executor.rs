@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::images;
 use super::message::{ImageReady, News, Order};
 use super::output::Recorder;
+use super::outputs;
 use super::verdict;
 use super::world::World;
 use crate::backend::{ContainerSpec, Control, Ended, How, Progress, StartError, Started};
@@ -28,6 +29,8 @@ pub(super) struct Attempt {
     pub(super) spec: ContainerSpec,
     /// Its image.
     pub(super) image: ImageReady,
+    /// Output keys that it declares.
+    pub(super) declared: Vec<String>,
     /// A pause before everything.
     pub(super) pause: Duration,
 }
@@ -122,7 +125,7 @@ async fn accompany(world: &World, attempt: &Attempt, mut started: Started, mut o
     world.say(*position, spec.attempt, News::Started).await;
     let mut recorder = Recorder::open(world, *position, &spec.step, spec.attempt).await;
     let mut deaf = false;
-    let ended = loop {
+    let mut ended = loop {
         tokio::select! { biased;
             order = orders.queue.recv(), if !deaf => match order {
                 Some(Order::Go) => {}
@@ -153,7 +156,12 @@ async fn accompany(world: &World, attempt: &Attempt, mut started: Started, mut o
     };
     let ran = world.clock.elapsed().saturating_sub(since);
     recorder.finish().await;
+    let file = std::mem::take(&mut ended.output);
     let end = verdict::of_program(ended, asked, ran);
+    let (written, end) = outputs::take(end, &file, &attempt.declared, &world.masker);
+    if !written.is_empty() {
+        world.say(*position, spec.attempt, News::Outputs(written)).await;
+    }
     // What we ended ourselves has its reason.
     let failed_by_itself = matches!(end.reason, Some(Reason::ExitCode | Reason::Signal)) && asked.is_none();
     match world.hint.as_ref().filter(|_| failed_by_itself).and_then(|hint| hint()) {

@@ -27,6 +27,8 @@ pub(super) fn in_messages(masker: &Masker, mut kind: EventKind) -> EventKind {
         | EventKind::StageEnded { .. }
         | EventKind::StepStarted { .. }
         | EventKind::Output(_)
+        // What holds a secret is refused as an output.
+        | EventKind::OutputsWritten { .. }
         | EventKind::CancelRequested { .. } => {}
     }
     kind

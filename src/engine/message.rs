@@ -3,6 +3,7 @@
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::gates::Answer;
+use super::outputs::Outputs;
 use crate::backend::{PullProgress, StartError};
 use crate::base::Reason;
 use crate::event::{End, Output};
@@ -39,6 +40,8 @@ pub(super) enum News {
     Output(Output, OwnedSemaphorePermit),
     /// The user should know.
     Warned(String),
+    /// It wrote outputs.
+    Outputs(Outputs),
     /// It ended. Nothing follows.
     Ended(End),
 }

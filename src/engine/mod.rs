@@ -23,6 +23,7 @@ mod hide;
 mod images;
 mod message;
 mod output;
+mod outputs;
 mod retry;
 mod schedule;
 mod slots;
@@ -43,7 +44,7 @@ pub use slots::{Slot, Slots, Unshared};
 use crate::backend::Session;
 use crate::backend::policy::Policy;
 use crate::base::masker::Masker;
-use crate::base::{Bytes, Clock, RunId};
+use crate::base::{Bytes, Clock, RunId, Secret};
 use crate::event::log::Logs;
 use crate::event::{Event, RunState, SourceSummary};
 use crate::plan::Plan;
@@ -72,6 +73,8 @@ pub struct Job {
     pub env: BTreeMap<String, String>,
     /// The environment of `--env`, which wins over everything.
     pub overrides: BTreeMap<String, String>,
+    /// Every secret that a step of the plan gets, by name.
+    pub secrets: BTreeMap<String, Secret>,
     /// Limits and habits.
     pub options: Options,
     /// What containers may have; the backend asks the same one.

@@ -82,6 +82,8 @@ pub struct StepState {
     pub phase: Phase,
     /// Its attempts, the first first.
     pub attempts: Vec<AttemptState>,
+    /// What its last attempt wrote for later steps, by key.
+    pub outputs: BTreeMap<String, String>,
     /// How it ended.
     pub end: Option<End>,
     /// Its failure does not count.
@@ -175,6 +177,7 @@ impl RunState {
             EventKind::StepStarted { step, attempt } => {
                 if let Some(step) = self.steps.get_mut(step) {
                     step.phase = Phase::Running;
+                    step.outputs.clear();
                     step.attempt_mut(*attempt).started_ms = Some(now);
                 }
             }
@@ -182,6 +185,11 @@ impl RunState {
                 if let Some(step) = self.steps.get_mut(&output.step) {
                     let attempt = step.attempt_mut(output.attempt);
                     attempt.log_bytes = attempt.log_bytes.max(output.offset + output.len);
+                }
+            }
+            EventKind::OutputsWritten { step, outputs, attempt: _ } => {
+                if let Some(step) = self.steps.get_mut(step) {
+                    step.outputs.clone_from(outputs);
                 }
             }
             EventKind::AttemptEnded { step, attempt, end, retry } => {

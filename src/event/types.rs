@@ -1,5 +1,6 @@
 //! The events of stream version 1.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -92,6 +93,15 @@ pub enum EventKind {
     },
     /// An attempt's program printed something. Masked already.
     Output(Output),
+    /// An attempt wrote outputs for later steps. None of them holds a secret.
+    OutputsWritten {
+        /// Which step.
+        step: StepId,
+        /// From 1.
+        attempt: u32,
+        /// Values by key.
+        outputs: BTreeMap<String, String>,
+    },
     /// An attempt ended; all its output came before.
     AttemptEnded {
         /// Which step.

@@ -95,22 +95,44 @@ impl Expansion<'_> {
 
     fn resolve(&mut self) {
         let outputs = self.outputs;
+        let output =
+            |step: &StepId, key: &str| outputs.get(&(step.clone(), key.to_owned())).map(String::as_str);
         for step in all_steps_mut(&mut self.plan) {
-            texts::of_step_mut(step).for_each(|text| resolve(text, outputs));
+            texts::of_step_mut(step).for_each(|text| put_in(text, &output));
         }
         for service in self.plan.scopes.values_mut().flat_map(|scope| &mut scope.services) {
-            texts::of_service_mut(service).for_each(|text| resolve(text, outputs));
+            texts::of_service_mut(service).for_each(|text| put_in(text, &output));
         }
     }
 }
 
-fn resolve(text: &mut Text, outputs: &BTreeMap<(StepId, String), String>) {
+/// Looks up the output of a step by its key.
+pub type Lookup<'a> = dyn Fn(&StepId, &str) -> Option<&'a str> + 'a;
+
+/// Puts outputs into every late string of a step; its strings are all known then.
+///
+/// # Errors
+/// The first output that is not there: its step and key.
+pub fn resolve(step: &mut Step, output: &Lookup<'_>) -> Result<(), (StepId, String)> {
+    texts::of_step_mut(step).try_for_each(|text| {
+        put_in(text, output);
+        let missing = texts::references(text).find(|(step, key)| output(step, key).is_none());
+        missing.map_or(Ok(()), |(step, key)| Err((step.clone(), key.to_owned())))
+    })
+}
+
+/// Makes a late string known, if all that it refers to is there.
+fn put_in(text: &mut Text, output: &Lookup<'_>) {
     let Text::Late(parts) = &*text else { return };
     let whole: Option<String> = parts
         .iter()
         .map(|part| match part {
-            Part::Literal(literal) => Some(literal.as_str()),
-            Part::Output { step, key } => outputs.get(&(step.clone(), key.clone())).map(String::as_str),
+            Part::Literal(literal) => Some(literal.clone()),
+            Part::Output { step, key } => output(step, key).map(str::to_owned),
+            Part::Outputs { steps, key } => {
+                let all: Option<Vec<&str>> = steps.iter().map(|step| output(step, key)).collect();
+                all.map(|all| serde_json::Value::from(all).to_string())
+            }
             Part::Element => None,
         })
         .collect();

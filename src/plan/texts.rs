@@ -35,9 +35,13 @@ pub(super) fn references(text: &Text) -> impl Iterator<Item = (&StepId, &str)> {
         Text::Known(_) => &[],
         Text::Late(parts) => parts.as_slice(),
     };
-    parts.iter().filter_map(|part| match part {
-        Part::Literal(_) | Part::Element => None,
-        Part::Output { step, key } => Some((step, key.as_str())),
+    parts.iter().flat_map(|part| {
+        let (steps, key) = match part {
+            Part::Literal(_) | Part::Element => (&[][..], ""),
+            Part::Output { step, key } => (std::slice::from_ref(step), key.as_str()),
+            Part::Outputs { steps, key } => (steps.as_slice(), key.as_str()),
+        };
+        steps.iter().map(move |step| (step, key))
     })
 }
 

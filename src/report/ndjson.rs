@@ -15,7 +15,7 @@ use crate::base::{RunId, StepId, Timestamp};
 use crate::event::{Event, EventKind, Output, RunState, SourceSummary, Stream, VERSION};
 
 /// The types of version 1, as in [`EventKind`].
-pub const TYPES: [&str; 16] = [
+pub const TYPES: [&str; 17] = [
     "run_started",
     "stage_started",
     "image_pull_started",
@@ -25,6 +25,7 @@ pub const TYPES: [&str; 16] = [
     "gate_answered",
     "step_started",
     "output",
+    "outputs_written",
     "attempt_ended",
     "step_ended",
     "stage_ended",

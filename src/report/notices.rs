@@ -105,6 +105,7 @@ impl Reader for Notices {
             | EventKind::GateAnswered { .. }
             | EventKind::StepStarted { .. }
             | EventKind::Output(_)
+            | EventKind::OutputsWritten { .. }
             | EventKind::AttemptEnded { .. }
             | EventKind::StepEnded { .. }
             | EventKind::StageEnded { .. }

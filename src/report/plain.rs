@@ -195,6 +195,7 @@ impl Reader for Plain {
             | EventKind::ImagePulled { .. }
             // The step's end says so.
             | EventKind::GateAnswered { opened: false, .. }
+            | EventKind::OutputsWritten { .. }
             | EventKind::Warned { .. }
             | EventKind::CancelRequested { .. }
             | EventKind::CleanupFailed { .. } => String::new(),

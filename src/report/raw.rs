@@ -54,6 +54,7 @@ impl Reader for Raw {
             | EventKind::GateReached { .. }
             | EventKind::GateAnswered { .. }
             | EventKind::StepStarted { .. }
+            | EventKind::OutputsWritten { .. }
             | EventKind::AttemptEnded { .. }
             | EventKind::StageEnded { .. }
             | EventKind::Warned { .. }

@@ -80,6 +80,7 @@ impl Prepared {
             notes: notes(captured, backend.as_ref()),
             gates: Arc::new(Nobody),
             slots: Arc::new(MachineSlots::new(&begun.home, jobs)),
+            secrets: std::collections::BTreeMap::new(),
             options: Options { jobs, log_limit: request.log_limit, lookahead: true },
             policy,
             masker: request.masker(),

@@ -6,6 +6,7 @@ mod gates;
 mod lookahead;
 mod order;
 mod output;
+mod outputs;
 mod sizes;
 
 use std::collections::{BTreeMap, HashMap};
@@ -19,7 +20,7 @@ use super::{Gates, Job, Nobody, Options, Unshared, cancel, run};
 use crate::backend::fake::{Call, Fake};
 use crate::backend::policy::{Policy, Trust};
 use crate::base::masker::Masker;
-use crate::base::{Bytes, Clock, Reason, RunId, StepId, Timestamp};
+use crate::base::{Bytes, Clock, Reason, RunId, Secret, StepId, Timestamp};
 use crate::event::log::{LogWriter, Logs};
 use crate::event::{CancelLevel, Event, EventKind, Phase, RunState, SourceSummary, Stream};
 use crate::plan::sample::{needs, plan, script, stage, step};
@@ -84,6 +85,7 @@ struct Setup {
     lookahead: bool,
     masker: Masker,
     logs: MemoryLogs,
+    secrets: BTreeMap<String, Secret>,
     cancels: Vec<(Duration, CancelLevel)>,
     gates: Arc<dyn Gates>,
 }
@@ -105,6 +107,7 @@ fn setup(plan: Plan) -> Setup {
         lookahead: true,
         masker: Masker::none(),
         logs: MemoryLogs::default(),
+        secrets: BTreeMap::new(),
         cancels: vec![],
         gates: Arc::new(Nobody),
     }
@@ -140,6 +143,7 @@ impl Setup {
             env: BTreeMap::new(),
             overrides: BTreeMap::new(),
             options: Options { jobs: self.jobs, log_limit: Bytes(1 << 20), lookahead: self.lookahead },
+            secrets: self.secrets,
             policy: Arc::new(Policy { trust: Trust::Trusted, ..Policy::default() }),
             masker: self.masker,
             slots: Arc::new(Unshared),
@@ -260,6 +264,7 @@ fn tell(kind: &EventKind) -> Option<String> {
         EventKind::CancelRequested { level, reason } => format!("cancel {level:?} {reason}").to_lowercase(),
         EventKind::CleanupFailed { message } => format!("left: {message}"),
         EventKind::RunEnded { outcome, reason, .. } => format!("run {}", ending(outcome.word(), *reason)),
+        EventKind::OutputsWritten { step, outputs, .. } => format!("{step} wrote {outputs:?}"),
         EventKind::ImagePullProgressed { .. } | EventKind::Output(_) | EventKind::AttemptEnded { .. } => {
             return None;
         }

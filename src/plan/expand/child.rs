@@ -142,6 +142,7 @@ impl Child<'_> {
         for part in parts {
             match part {
                 Part::Output { step, .. } => *step = self.step_id(step),
+                Part::Outputs { steps, .. } => steps.iter_mut().for_each(|step| *step = self.step_id(step)),
                 Part::Literal(_) | Part::Element => {}
             }
         }

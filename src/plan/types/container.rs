@@ -82,6 +82,13 @@ pub enum Part {
         /// Its key.
         key: String,
     },
+    /// The outputs `key` of all these steps, the instances of a matrix, as a JSON list in their order.
+    Outputs {
+        /// The steps that write it.
+        steps: Vec<StepId>,
+        /// Its key.
+        key: String,
+    },
     /// The element that an instance of a matrix is for; only in the template of a [`LateNode::Matrix`].
     Element,
 }
@@ -98,6 +105,9 @@ pub struct SecretUse {
     /// The tmpfs file that takes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// It is not hidden in output, and may be short.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unmasked: bool,
 }
 
 /// Something that steps may mount.

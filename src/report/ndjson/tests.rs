@@ -45,6 +45,8 @@ fn everything() -> Recording {
         usage: Some(usage),
         ..End::because(Reason::CancelledByUser, Some("ended by TERM".into()))
     };
+    let (step, outputs) = (StepId::new("compile"), [("version".to_owned(), "1.2\n3".to_owned())].into());
+    run.push(9, EventKind::OutputsWritten { step, attempt: 1, outputs });
     run.attempt_ended(9, "compile", 1, &end, false);
     run.push(9, EventKind::StepEnded { step: StepId::new("compile"), end, allowed: false });
     run.push(9, EventKind::StageEnded { stage: StageId::new("build"), outcome: Outcome::Cancelled });
@@ -71,6 +73,7 @@ fn is_known(kind: &EventKind) -> &'static str {
         EventKind::GateAnswered { .. } => "gate_answered",
         EventKind::StepStarted { .. } => "step_started",
         EventKind::Output(_) => "output",
+        EventKind::OutputsWritten { .. } => "outputs_written",
         EventKind::AttemptEnded { .. } => "attempt_ended",
         EventKind::StepEnded { .. } => "step_ended",
         EventKind::StageEnded { .. } => "stage_ended",
