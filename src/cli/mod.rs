@@ -20,6 +20,20 @@ use clap::Parser;
 use args::{Args, Command};
 use exit::Exit;
 
+use crate::event::RunState;
+use crate::runner::RunError;
+
+/// The exit code of a run: how it ended, or why it did not begin; `interrupted` when its user asked for
+/// the end by Ctrl-C.
+pub fn exit_code(run: Result<&RunState, &RunError>, interrupted: bool) -> u8 {
+    let signal = interrupted.then_some(Exit::Interrupt);
+    let exit = match run {
+        Ok(state) => Exit::of_run(state, signal, false),
+        Err(error) => signal.or(error.class().map(Exit::of_class)).unwrap_or(Exit::StepFailed),
+    };
+    exit.code()
+}
+
 /// Runs the program and gives its exit code. Ends the process by the signal, after clean-up, where
 /// a signal ended the run.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {

@@ -8,6 +8,7 @@
 
 mod bed;
 mod checks;
+mod conformance;
 mod contract;
 mod crash;
 mod daemon;
@@ -28,3 +29,6 @@ mod suspend;
 mod terminal;
 mod tty;
 mod user;
+
+#[path = "../conformance/suite/mod.rs"]
+mod suite;

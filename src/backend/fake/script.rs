@@ -1,5 +1,5 @@
 //! The handful of shell words that the fake understands: `echo`, `seq`, `sleep`, `exit`, `true`,
-//! `false`, `pwd`, `id`, `cat` of a secret's file, `trap '' TERM`, `kill -N $$`, and `oom`, `lost REASON`, `panic`
+//! `false`, `test X = Y`, one `&&` or `||` a line, `pwd`, `id`, `cat` of a secret's file, `trap '' TERM`, `kill -N $$`, and `oom`, `lost REASON`, `panic`
 //! for what no real shell does. Words are quoted and variables expanded as in a shell; what `echo` says goes to
 //! the other stream with `>&2` and to the outputs with `>> "$WINDLASS_OUTPUT"`; there is no other syntax.
 
@@ -84,10 +84,22 @@ impl Shell<'_> {
             if words.is_empty() {
                 continue;
             }
-            status = match self.word(&words).await {
+            // `test X = Y && this`, `test X = Y || that`: what was only asked about ends no script.
+            let asked = words.iter().position(|word| matches!(word.as_str(), "&&" | "||"));
+            let (first, rest) = words.split_at(asked.unwrap_or(words.len()));
+            status = match self.word(first).await {
                 Then::Status(status) => status,
                 Then::End(how) => return how,
             };
+            if let [list, rest @ ..] = rest {
+                if (list == "&&") != (status == 0) {
+                    continue;
+                }
+                status = match self.word(rest).await {
+                    Then::Status(status) => status,
+                    Then::End(how) => return how,
+                };
+            }
             if strict && status != 0 {
                 break;
             }
@@ -111,6 +123,7 @@ impl Shell<'_> {
         match (base(program), arguments) {
             ("true" | ":" | "set", _) => Then::Status(0),
             ("false", _) => Then::Status(1),
+            ("test", [one, "=", other]) => Then::Status(i32::from(one != other)),
             ("echo", words) => self.print(stream, &words.join(" ")).await,
             ("pwd", []) => {
                 let place = self.spec.workdir.clone().unwrap_or_else(|| "/".to_owned());
