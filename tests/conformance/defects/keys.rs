@@ -7,6 +7,7 @@ use crate::suite::{Case, Faults, all};
 /// Keys of which the fake cannot show that they are ignored, each with the reason.
 const UNSEEN: &[(&str, &str)] = &[
     ("version", "it can only be 1, which it is when it is left out"),
+    ("description", "it is for people, and changes nothing about a run"),
     ("resources", "the fake has nothing to limit; it is seen on Docker by file/pids and ends/out-of-memory"),
     ("memory", "likewise"),
     ("cpus", "likewise; it would need a look at time"),

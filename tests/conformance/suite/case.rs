@@ -34,6 +34,8 @@ pub struct Case {
 pub struct Options {
     pub jobs: Option<NonZero<usize>>,
     pub env: BTreeMap<String, String>,
+    pub inputs: BTreeMap<String, String>,
+    pub environment: Option<String>,
     pub keep_going: bool,
     pub in_place: bool,
     pub log_limit: Option<Bytes>,
@@ -135,10 +137,12 @@ impl Case {
                 self.covers = groups.collect::<Option<_>>().ok_or_else(wrong)?;
             }
             "jobs" => options.jobs = Some(value.parse().map_err(|_| wrong())?),
-            "env" => {
+            "env" | "input" => {
                 let (name, value) = value.split_once('=').ok_or_else(wrong)?;
-                options.env.insert(name.to_owned(), value.to_owned());
+                let values = if key == "env" { &mut options.env } else { &mut options.inputs };
+                values.insert(name.to_owned(), value.to_owned());
             }
+            "environment" => options.environment = Some(value.to_owned()),
             "keep going" => options.keep_going = yes()?,
             "in place" => options.in_place = yes()?,
             "log limit" => options.log_limit = Some(Bytes::parse(value).map_err(|_| wrong())?),

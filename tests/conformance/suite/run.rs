@@ -136,6 +136,8 @@ fn request(case: &Case, project: &Path) -> Request {
     // Unless a case says otherwise, nothing waits for a place.
     request.jobs = options.jobs.or(std::num::NonZero::new(16));
     request.choice.env = options.env.clone();
+    request.choice.inputs = options.inputs.clone();
+    request.choice.environment = options.environment.clone();
     request.keep_going = options.keep_going;
     if let Some(limit) = options.log_limit {
         request.log_limit = limit;
