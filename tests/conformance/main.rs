@@ -7,4 +7,5 @@
 mod coverage;
 mod defects;
 mod fake;
+mod pages;
 mod suite;
