@@ -136,6 +136,10 @@ codes! {
         "`inputs` is a list; each input has a `name` and a `type`: `string` (when left out), `number`, `boolean`, or `choice` with its `values`. An input with a `default` may be left out on the command line; the others are given with `--input NAME=VALUE`. Steps get each as `WINDLASS_INPUT_<NAME>`, in capitals with `_` for `-`, so no two may become the same variable.";
     UNKNOWN_ENVIRONMENT "W0172" "an environment that is not there"
         "`environments` of the pipeline names sets of `env`, of which a run chooses one with `--environment`; `environments` of a stage or a step lists for which of them it is, and it is skipped unless one of these is chosen. So each name in the list must be one of the pipeline's.";
+    BAD_CONDITION "W0181" "a condition that cannot be decided"
+        "`when` is an expression that is true or false, such as `git.branch == 'main' && changed('web/**')`. It may read `inputs`, `env`, `git`, `event`, `environment` and `steps`, and ask `files.exist`, `changed` and `hash`. Text stands in quotes. Two values are compared only when they are of one type: a boolean with `true`, not with `'true'`. What may be absent is asked for first: `has(env.NAME)`.";
+    ASKS_TOO_EARLY "W0182" "a condition asks how a step ended that may not have ended"
+        "A condition is decided when the turn of its step has come. So it may name only steps that have certainly ended by then: those of earlier stages, when the step has no `needs`, and those that it waits for by `needs`, directly or through others. Of `needs: { any: [...] }` none is certain.";
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Where lines begin, so that a place among many is found without walking the text again.
 
+use crate::base::Span;
+
 /// The lines of one text.
 pub(super) struct Lines<'s> {
     text: &'s str,
@@ -10,6 +12,22 @@ impl<'s> Lines<'s> {
     pub(super) fn new(text: &'s str) -> Self {
         let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         Self { text, starts: std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect() }
+    }
+
+    /// The place of a part of a value that stands at `span`; the value's own where it is not written as it is
+    /// read, as in a block of several lines.
+    pub(super) fn within(&self, span: Span, value: &str, offset: usize) -> Span {
+        let found = self.text.get(span.start..span.end).and_then(|written| written.find(value));
+        let rest = value.get(offset..).unwrap_or_default();
+        let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+        let length = match rest.find(|c| !word(c)).unwrap_or(rest.len()) {
+            0 => rest.chars().next().map_or(0, char::len_utf8),
+            length => length,
+        };
+        found.map_or(span, |at| {
+            let start = span.start + at + offset;
+            Span { start, end: start + length }
+        })
     }
 
     /// The number, from 1, of the line that holds a byte.

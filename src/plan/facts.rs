@@ -6,6 +6,8 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use super::expression::{Files, NoFiles};
+
 /// What git says of a commit; every text is empty when it is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GitFacts {
@@ -33,6 +35,11 @@ pub trait SourceView: fmt::Debug + Sync {
     /// # Errors
     /// When it is a link or leads through one, when it is larger than `limit` bytes, or cannot be read.
     fn read(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>>;
+
+    /// Its files, as expressions ask about them.
+    fn files(&self) -> &dyn Files {
+        &NoFiles("there is no source whose files could be asked about")
+    }
 }
 
 /// A source without a file and without a repository.

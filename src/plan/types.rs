@@ -107,6 +107,9 @@ pub struct Step {
     pub id: StepId,
     /// As shown to people: `unit (features=tls)`. The id when they are the same.
     pub name: String,
+    /// The step of the file that it is an instance of, when that has a matrix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_of: Option<StepId>,
     /// What it runs in.
     pub image: Image,
     /// What it runs.

@@ -79,7 +79,7 @@ fn step_notes(step: &Step, names: &Names<'_>) -> Vec<String> {
     match &step.condition {
         Condition::True => {}
         Condition::False(why) => notes.push(format!("skipped: {}", one_line(why))),
-        Condition::Late(expression) => notes.push(format!("when {}", one_line(expression))),
+        Condition::Late(expression) => notes.push(format!("decided at run time: {}", one_line(expression))),
     }
     if let Some(gate) = &step.gate {
         let shown = gate.known().map_or("(text known later)".to_owned(), one_line);

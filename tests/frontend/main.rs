@@ -1,5 +1,6 @@
 //! The front end from outside: files in, plans and messages out.
 
+mod conditions;
 mod golden;
 mod invalid;
 mod limits;

@@ -210,6 +210,8 @@ fn the_schema_accepts_what_the_front_end_accepts() {
         let keys = table["properties"].as_object().expect("a mapping has properties");
         for (key, value) in keys
             .keys()
+            // What an expression is, no schema can say.
+            .filter(|key| *key != "when")
             .chain([&"x-own".to_owned()])
             .chain([&"unknown".to_owned()])
             .flat_map(|key| VALUES.iter().map(move |value| (key.clone(), value)))

@@ -1,6 +1,7 @@
 //! A step as the rules between steps see it: its name and place, what it needs, how often it is there.
 
 use super::matrix::{Instance, Matrix};
+use super::when::When;
 use crate::base::Span;
 use crate::frontend::origin::Names;
 
@@ -13,6 +14,8 @@ pub(super) struct Declared<'n> {
     pub(super) apart: Option<&'static str>,
     /// What it waits for instead of all earlier stages.
     pub(super) needed: Option<Needed<'n>>,
+    /// Whether it runs at all.
+    pub(super) when: Option<When<'n>>,
     /// Its instances, when it is there several times.
     pub(super) matrix: Option<Matrix<'n>>,
     /// The variables that its own `env` sets.

@@ -8,8 +8,8 @@ use super::keys;
 use super::read::{Field, Reader};
 use super::values::variable_of;
 use crate::base::Span;
-use crate::frontend::yaml::Value;
-use crate::frontend::{codes, shorten};
+use crate::frontend::{codes, shorten, yaml};
+use crate::plan::expression::Value;
 
 /// A declared input.
 pub(super) struct Input<'n> {
@@ -68,6 +68,19 @@ pub(super) fn accept(inputs: &[Input<'_>], given: &BTreeMap<String, String>) -> 
 }
 
 impl Input<'_> {
+    pub(super) fn name(&self) -> &str {
+        self.name
+    }
+
+    /// Its value in an expression.
+    pub(super) fn value(&self, written: &str) -> Value {
+        match self.takes {
+            Takes::Text | Takes::OneOf(_) => written.into(),
+            Takes::Number => Value::Number(written.parse().unwrap_or_default()),
+            Takes::Boolean => Value::Bool(written == "true"),
+        }
+    }
+
     /// One line that says what it takes.
     pub(super) fn shown(&self) -> String {
         let takes = self.takes.shown();
@@ -118,7 +131,7 @@ impl Reader<'_> {
     pub(super) fn inputs<'n>(&mut self, field: Field<'n, '_>) -> Vec<Input<'n>> {
         let help = "write `inputs: [{ name: target, default: staging }]`";
         let items: Vec<_> = self.items(field, "a list of inputs", help).collect();
-        if items.is_empty() && matches!(field.node.value, Value::List(_)) {
+        if items.is_empty() && matches!(field.node.value, yaml::Value::List(_)) {
             let help = "declare one, or remove the key";
             self.error(codes::BAD_INPUT, field.node.span, "`inputs` is empty", help);
         }

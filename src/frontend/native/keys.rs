@@ -56,6 +56,8 @@ pub(super) enum Kind {
     /// Items of `needs`, at least one.
     NeededSteps,
     Step,
+    /// An expression that is true or false.
+    Condition,
     Matrix,
     /// One value for some keys of a matrix.
     Instance,
@@ -156,7 +158,8 @@ pub(super) static STAGE: Table = Table {
         key("env", Kind::Environment, "Environment of its steps.").also(&["variables", "environment"]),
         key("environments", Kind::Chosen, "Skipped unless one of these environments is chosen."),
         key("steps", Kind::List(&STEP), "Its steps.").required().also(&["jobs", "tasks"]),
-        later("when"),
+        key("when", Kind::Condition, "Whether its steps run: an expression, such as `git.branch == 'main'`.")
+            .also(&["if", "only", "condition"]),
         later("services"),
     ],
     clashes: &[],
@@ -202,7 +205,11 @@ pub(super) static STEP: Table = Table {
             "Extra attempts: a number of them after infrastructure failed, or a mapping.",
         )
         .also(&["retries", "attempts"]),
-        later("when"),
+        key("when", Kind::Condition, "Whether it runs: an expression, such as `changed('web/**')`.").also(&[
+            "if",
+            "only",
+            "condition",
+        ]),
         later("secrets"),
         later("services"),
         later("outputs"),

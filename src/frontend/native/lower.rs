@@ -11,6 +11,7 @@ use super::pipeline_values::PipelineValues;
 use super::read::{Field, Fields, Reader};
 use super::step::{Defaults, Place, WORKSPACE};
 use super::values::is_plain;
+use super::when::{Conditions, When};
 use crate::base::{Diagnostic, SourceText, StageId};
 use crate::frontend::lines::Lines;
 use crate::frontend::origin::{Names, OfStep, names};
@@ -65,6 +66,8 @@ pub(in crate::frontend) fn lower(
         declared: Vec::new(),
         owners: Vec::new(),
         origins: Vec::new(),
+        whens: Vec::new(),
+        given,
     };
     let plan = lowering.pipeline(source, &fields);
     lowering.values.clashes(&lowering.declared, given);
@@ -84,6 +87,9 @@ struct Lowering<'n, 'd, 'l> {
     owners: Vec<Option<usize>>,
     /// Who has set their variables, in the same order.
     origins: Vec<OfStep>,
+    /// Of each stage whether its steps run, with its environment.
+    whens: Vec<Option<(When<'n>, Variables)>>,
+    given: &'l Given<'l>,
 }
 
 impl<'n> Lowering<'n, '_, '_> {
@@ -117,6 +123,12 @@ impl<'n> Lowering<'n, '_, '_> {
         for (step, owner) in plan.all_steps_mut().zip(&self.owners) {
             step.needs = owner.and_then(|owner| needs.get(owner)?.clone());
         }
+        let (steps, owners, stages) = (&self.declared, &self.owners, &self.whens);
+        let inputs = self.values.typed(self.given);
+        let environment = self.values.chosen.as_deref().unwrap_or_default();
+        let (given, lines) = (self.given, self.lines);
+        let conditions = Conditions { steps, owners, stages, inputs, environment, given, lines };
+        self.reader.conditions(&mut plan, &conditions);
         plan
     }
 
@@ -147,6 +159,8 @@ impl<'n> Lowering<'n, '_, '_> {
         let only = fields.get("environments");
         let skipped = only.and_then(|field| self.reader.skipped_in(field, known, chosen));
         let part = Part { stage: index, apart: None, env: &env, names, skipped };
+        let when = fields.get("when").and_then(|field| self.reader.when(field));
+        self.whens.push(when.map(|when| (when, env.clone())));
         let steps = self.steps(field, &steps, &part);
         let on_failure = match fail_fast {
             Some(false) => OnStepFailure::GoOn,

@@ -47,11 +47,13 @@ impl<'n> Matrix<'n> {
     pub(super) fn multiply(&self, step: Step) -> Vec<Step> {
         if self.instances.is_empty() {
             let why = "its matrix has no instance left".to_owned();
-            return vec![Step { condition: Condition::False(why), ..step }];
+            let instance_of = Some(step.id.clone());
+            return vec![Step { condition: Condition::False(why), instance_of, ..step }];
         }
         let multiplied = (1..).zip(&self.instances).map(|(number, instance)| {
             let mut one = step.clone();
             one.id = instance_id(step.id.as_str(), number);
+            one.instance_of = Some(step.id.clone());
             one.name = format!("{} ({})", step.name, instance.shown());
             for (key, value) in &instance.0 {
                 one.env.insert(variable_of(key), Text::from(value.as_ref()));

@@ -18,6 +18,7 @@ mod retry;
 mod schema;
 mod step;
 mod values;
+mod when;
 
 pub(super) use lower::{Lowered, lower};
 pub use schema::schema;

@@ -1,6 +1,8 @@
 //! The values that all steps of a pipeline have in common (language L13): inputs, the pipeline's `env`
 //! and that of the environment which the run has chosen; and what is wrong with what the run was given.
 
+use std::collections::BTreeMap;
+
 use super::declared::Declared;
 use super::environment::{Environments, Variables};
 use super::inputs::{self, Input};
@@ -9,6 +11,7 @@ use super::read::{Fields, Reader};
 use crate::frontend::origin::{Names, OfStep, Origins, names};
 use crate::frontend::{Given, NotAccepted, shorten};
 use crate::plan::Text;
+use crate::plan::expression::Value;
 
 /// What all steps have in common.
 pub(super) struct PipelineValues<'n> {
@@ -55,6 +58,14 @@ impl Reader<'_> {
 }
 
 impl PipelineValues<'_> {
+    /// The inputs as expressions see them; one that is missing, which is said elsewhere, has a value of its
+    /// type.
+    pub(super) fn typed(&self, given: &Given<'_>) -> BTreeMap<String, Value> {
+        let accepted = inputs::accept(&self.inputs, &given.choice.inputs).values;
+        let value = |input: &Input<'_>| input.value(accepted.get(input.name()).map_or("", String::as_str));
+        self.inputs.iter().map(|input| (input.name().to_owned(), value(input))).collect()
+    }
+
     /// Looks for variables that both `--env` and a matrix set: its instances would not be what they are
     /// called.
     pub(super) fn clashes(&mut self, declared: &[Declared<'_>], given: &Given<'_>) {

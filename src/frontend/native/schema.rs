@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::keys::{self, Key, Kind, Table};
 use super::retry;
+use crate::plan::expression::MAX_EXPRESSION;
 
 /// Where text is wanted, a plain scalar keeps its spelling, whatever it looks like.
 const TEXT: [&str; 3] = ["string", "number", "boolean"];
@@ -88,6 +89,9 @@ fn value(kind: Kind) -> Value {
         Kind::Needs => json!({ "anyOf": [steps(0), { "$ref": reference(&keys::NEEDS) }] }),
         Kind::NeededSteps => steps(1),
         Kind::Step => value(Kind::Name),
+        Kind::Condition => {
+            json!({ "type": ["string", "boolean"], "pattern": "\\S", "maxLength": MAX_EXPRESSION })
+        }
         Kind::Matrix => {
             let instances = list(value(Kind::Instance), 0);
             json!({

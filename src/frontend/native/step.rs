@@ -127,17 +127,19 @@ impl Reader<'_> {
         let allow_failure = fields.get("allow_failure").map(|field| self.allow_failure(field));
         let retry = fields.get("retry").map(|field| self.retry(field));
         let matrix = fields.get("matrix").and_then(|field| self.matrix(field, &env, place.environments));
+        let when = fields.get("when").and_then(|field| self.when(field));
         let id = StepId::new(name.map_or("", |(name, _)| name));
         let waits = needed.as_ref().is_some_and(|needed| !needed.steps.is_empty());
         // `on_failure` and `finally` begin when they may: `needs: []` cannot mean earlier there.
         let needed = needed.filter(|_| waits || place.apart.is_none());
         let declared = name.map(|(name, span)| {
             let (stage, apart) = (place.stage, place.apart);
-            Declared { name, span, stage, apart, needed, matrix, env: owned }
+            Declared { name, span, stage, apart, needed, when, matrix, env: owned }
         });
         let step = Step {
             name: id.as_str().to_owned(),
             id,
+            instance_of: None,
             image,
             program,
             after_script: None,

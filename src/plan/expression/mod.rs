@@ -29,6 +29,9 @@ use self::operate::Halt;
 /// How many bytes an expression may have.
 pub const MAX_EXPRESSION: usize = 4096;
 
+/// How many bytes a reduced expression may have.
+pub const MAX_REDUCED: usize = 64 << 10;
+
 /// A parsed expression.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expression {
@@ -70,6 +73,26 @@ impl Expression {
             return Err(ExpressionError::new(0, message, "let a step decide, and read its output"));
         }
         Ok(Self { source: source.to_owned(), root: parse::parse(source)? })
+    }
+
+    /// Parses what [`reduce`](Self::reduce) left, of at most [`MAX_REDUCED`] bytes: values are longer than
+    /// their names.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse_reduced(source: &str) -> Result<Self, ExpressionError> {
+        if source.len() > MAX_REDUCED {
+            let message = "the expression has more than 64 KiB once its values are put in";
+            return Err(ExpressionError::new(0, message, "let a step decide, and read its output"));
+        }
+        Ok(Self { source: source.to_owned(), root: parse::parse(source)? })
+    }
+
+    /// What is true when both are.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let root = Node::new(0, Kind::And(vec![self.root.clone(), other.root.clone()]));
+        Self { source: root.to_string(), root }
     }
 
     /// Finds the type of its value, as far as it is known before it is evaluated.

@@ -131,7 +131,7 @@ stages:
        ·     ────
        ╰────
       help: it is a key of `defaults` and a step; the keys of a stage are `name`, `after`,
-            `fail_fast`, `env`, `environments`, `steps`
+            `fail_fast`, `env`, `environments`, `steps`, `when`
 
     W0121
 
@@ -141,7 +141,7 @@ stages:
        ·     ───────
        ╰────
       help: it is a key of a pipeline and `defaults` and a step; the keys of a stage are `name`,
-            `after`, `fail_fast`, `env`, `environments`, `steps`
+            `after`, `fail_fast`, `env`, `environments`, `steps`, `when`
 
     W0121
 
@@ -152,7 +152,7 @@ stages:
        ╰────
       help: it is a key of a stage; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
-            `after`, `allow_failure`, `matrix`, `retry`
+            `after`, `allow_failure`, `matrix`, `retry`, `when`
     ");
 }
 
@@ -174,7 +174,7 @@ stages:
        ╰────
       help: the nearest is `name`; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
-            `after`, `allow_failure`, `matrix`, `retry`
+            `after`, `allow_failure`, `matrix`, `retry`, `when`
     ");
 }
 
@@ -361,7 +361,6 @@ fn not_in_this_version() {
     assert_snapshot!(messages("include: []
 stages:
   - name: build
-    when: git.branch == 'main'
     steps:
       - name: compile
         image: busybox
@@ -382,18 +381,9 @@ stages:
 
     W0122
 
-      × `when` of a stage is not known to this version yet
-       ╭─[windlass.yml:4:5]
-     4 │     when: git.branch == 'main'
-       ·     ────
-       ╰────
-      help: remove it, or use a later version of windlass
-
-    W0122
-
       × `gate` of a step is not known to this version yet
-       ╭─[windlass.yml:9:9]
-     9 │         gate: sure?
+       ╭─[windlass.yml:8:9]
+     8 │         gate: sure?
        ·         ────
        ╰────
       help: remove it, or use a later version of windlass
@@ -401,17 +391,17 @@ stages:
     W0122
 
       × `outputs` of a step is not known to this version yet
-        ╭─[windlass.yml:10:9]
-     10 │         outputs: [version]
-        ·         ───────
-        ╰────
+       ╭─[windlass.yml:9:9]
+     9 │         outputs: [version]
+       ·         ───────
+       ╰────
       help: remove it, or use a later version of windlass
 
     W0122
 
       × `secrets` of a step is not known to this version yet
-        ╭─[windlass.yml:11:9]
-     11 │         secrets: [TOKEN]
+        ╭─[windlass.yml:10:9]
+     10 │         secrets: [TOKEN]
         ·         ───────
         ╰────
       help: remove it, or use a later version of windlass
@@ -419,8 +409,8 @@ stages:
     W0122
 
       × `services` of a step is not known to this version yet
-        ╭─[windlass.yml:12:9]
-     12 │         services: { db: { image: 'postgres:16' } }
+        ╭─[windlass.yml:11:9]
+     11 │         services: { db: { image: 'postgres:16' } }
         ·         ────────
         ╰────
       help: remove it, or use a later version of windlass
@@ -494,7 +484,7 @@ fn a_misspelt_key_is_one_mistake() {
        ╰────
       help: the nearest is `image`; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
-            `after`, `allow_failure`, `matrix`, `retry`
+            `after`, `allow_failure`, `matrix`, `retry`, `when`
 
     W0121
 

@@ -1,5 +1,6 @@
 //! Files with mistakes, and what their authors read.
 
+mod conditions;
 mod environments;
 mod graph;
 mod inputs;
