@@ -10,6 +10,7 @@ pub mod diagnostic;
 mod hex;
 pub mod id;
 pub mod masker;
+pub mod pairs;
 pub mod reason;
 pub mod safe_dir;
 mod secret;

@@ -31,6 +31,11 @@ impl Secret {
         }
     }
 
+    /// Takes a value in that is not hidden in output, and may be short.
+    pub fn unmasked(value: impl Into<Vec<u8>>) -> Self {
+        Self(value.into())
+    }
+
     /// The value itself, for the masker and for whoever hands it to a step.
     pub fn expose(&self) -> &[u8] {
         &self.0

@@ -87,7 +87,7 @@ impl Written {
     }
 }
 
-fn one(
+pub(super) fn one(
     value: Spanned<String>,
     right: impl Fn(&str) -> bool,
     wrong: &'static str,
@@ -105,7 +105,7 @@ fn all(
     values.into_iter().map(|value| one(value, &right, wrong, help)).collect()
 }
 
-fn is_source(text: &str) -> bool {
+pub(super) fn is_source(text: &str) -> bool {
     let credentials = text.split_once("://").is_some_and(|(_, rest)| {
         rest.split('/').next().is_some_and(|authority| authority.contains('@') && authority.contains(':'))
     });

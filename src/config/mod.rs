@@ -7,9 +7,11 @@
 mod allow;
 mod error;
 mod read;
+mod secret;
 
 pub use allow::Allow;
 pub use error::SettingsError;
+pub use secret::SecretCommand;
 
 /// The code of everything that is wrong with the settings.
 pub const CODE: &str = "W0901";
@@ -22,6 +24,8 @@ pub struct Settings {
     /// What goes beyond an ordinary container and is allowed all the same; one entry a repository and
     /// image, in the order of the file.
     pub allow: Vec<Allow>,
+    /// Commands that give secrets, in the order of the file; the first of a name and repository counts.
+    pub secrets: Vec<SecretCommand>,
 }
 
 #[cfg(test)]

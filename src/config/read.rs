@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::allow::Written;
-use super::{CODE, Settings, SettingsError};
+use super::allow::{Written, Wrong};
+use super::{CODE, Settings, SettingsError, secret};
 use crate::base::{Diagnostic, SourceText, Span};
 
 /// Larger files are no settings.
@@ -20,6 +20,8 @@ const LIMIT: u64 = 1 << 20;
 struct Document {
     #[serde(default)]
     allow: Vec<Written>,
+    #[serde(default)]
+    secret: Vec<secret::Written>,
 }
 
 impl Settings {
@@ -79,13 +81,14 @@ impl Settings {
             let span = error.span().unwrap_or(0..0);
             invalid(Diagnostic::error(CODE, span_of(span, text), error.message().replace('\n', ", ")))
         })?;
-        let allow = document.allow.into_iter().map(Written::checked).collect::<Result<_, _>>();
-        let allow = allow.map_err(|wrong| {
+        let wrong = |wrong: Box<Wrong>| {
             let (value, problem, help) = *wrong;
             let message = format!("`{}` {problem}", value.get_ref());
             invalid(Diagnostic::error(CODE, span_of(value.span(), text), message).with_help(help))
-        })?;
-        Ok(Self { allow })
+        };
+        let allow = document.allow.into_iter().map(Written::checked).collect::<Result<_, _>>();
+        let secrets = document.secret.into_iter().map(secret::Written::checked).collect::<Result<_, _>>();
+        Ok(Self { allow: allow.map_err(wrong)?, secrets: secrets.map_err(wrong)? })
     }
 }
 

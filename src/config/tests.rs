@@ -29,8 +29,29 @@ fn every_setting_is_read() {
     };
     let second =
         Allow { source: "git@host:team/a.git".to_owned(), image: DIGEST.to_owned(), ..Allow::default() };
-    assert_eq!(settings, Settings { allow: vec![first, second] });
+    assert_eq!(settings, Settings { allow: vec![first, second], secrets: vec![] });
     assert_eq!(Settings::parse("config.toml", "").unwrap(), Settings::default());
+}
+
+#[test]
+fn a_command_gives_a_secret_to_one_repository() {
+    let text =
+        "[[secret]]\nsource = '/srv/shop'\nname = 'DEPLOY_TOKEN'\ncommand = ['pass', 'show', 'deploy']\n";
+    let secrets = Settings::parse("config.toml", text).unwrap().secrets;
+    let command = ["pass", "show", "deploy"].map(str::to_owned).to_vec();
+    let (source, name) = ("/srv/shop".to_owned(), "DEPLOY_TOKEN".to_owned());
+    assert_eq!(secrets, [SecretCommand { source, name, command }]);
+
+    check("[[secret]]\nsource = '/a'\nname = 'A'\ncommand = []\n", 4, "is not a program");
+    check("[[secret]]\nsource = '/a'\nname = 'A'\ncommand = ['./get']\n", 4, "`./get` is not a program");
+    check("[[secret]]\nsource = '/a'\nname = 'A'\ncommand = 'pass show'\n", 4, "expected a sequence");
+    check(
+        "[[secret]]\nsource = '/a'\nname = 'a-b'\ncommand = ['pass']\n",
+        3,
+        "`a-b` is not the name of a secret",
+    );
+    check("[[secret]]\nsource = 'a'\nname = 'A'\ncommand = ['pass']\n", 2, "is neither the path");
+    check("[[secret]]\nname = 'A'\ncommand = ['pass']\n", 1, "missing field `source`");
 }
 
 #[track_caller]

@@ -29,7 +29,7 @@ mod tests {
     #[test]
     fn an_entry_counts_for_its_own_source() {
         let allow = Allow { source: "/srv/shop".to_owned(), privileged: true, ..Allow::default() };
-        let settings = Settings { allow: vec![allow] };
+        let settings = Settings { allow: vec![allow], ..Settings::default() };
         assert_eq!(policy(&settings, Some("/srv/shop")).allowances.len(), 1);
         for other in
             [Some("/srv/shop/"), Some("/srv"), Some("/srv/shop/x"), Some("https://host/srv/shop"), None]

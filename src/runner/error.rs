@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
+use super::secrets::{self, SecretProblem};
 use crate::backend::BackendError;
 use crate::base::{Diagnostic, SourceText};
 use crate::frontend::{FindError, NotAccepted};
@@ -74,6 +75,9 @@ pub enum RunError {
         /// Where steps run.
         backend: String,
     },
+    /// Steps cannot get their secrets.
+    #[error("{}", listed(.0))]
+    Secrets(Vec<SecretProblem>),
     /// The source could not be captured.
     #[error(transparent)]
     Source(SourceError),
@@ -145,6 +149,7 @@ impl RunError {
             | RunError::NotAccepted(_)
             | RunError::Image { .. }
             | RunError::OutOfReach { .. }
+            | RunError::Secrets(_)
             | RunError::Source(_)
             | RunError::Find(FindError::Missing { .. }) => Class::Usage,
             RunError::Find(_) | RunError::Invalid(_) | RunError::Refused { .. } => Class::Invalid,
@@ -163,6 +168,7 @@ impl RunError {
                     .to_owned(),
             ),
             RunError::NotAccepted(refused) => Some(refused.help()),
+            RunError::Secrets(problems) => Some(secrets::help(problems)),
             RunError::Source(error) => error.help(),
             RunError::Find(error) => error.hint().map(str::to_owned),
             RunError::Backend(error) => error.help.clone(),
@@ -173,6 +179,10 @@ impl RunError {
             _ => None,
         }
     }
+}
+
+fn listed(problems: &[SecretProblem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn is_full(error: &io::Error) -> bool {

@@ -6,6 +6,7 @@
 mod allowed;
 mod begun;
 mod clean;
+mod command;
 mod error;
 mod home;
 mod load;
@@ -13,6 +14,7 @@ mod prepare;
 mod request;
 mod room;
 mod run;
+mod secrets;
 mod single;
 mod slots;
 
@@ -23,3 +25,4 @@ pub use load::{Loaded, directory};
 pub use prepare::{Connecting, Prepared, cloned, docker, prepare};
 pub use request::{Request, Source, Target};
 pub use run::Finished;
+pub use secrets::{Ask, SecretProblem, SecretSources};

@@ -10,6 +10,7 @@ use super::error::{NotRun, RunError};
 use super::home::Home;
 use super::load::{self, Loaded};
 use super::request::{Request, Source, Target};
+use super::secrets::{self, Gathered};
 use crate::backend::{Backend, BackendError, docker};
 use crate::base::{Diagnostic, RunId, SourceText};
 use crate::engine::Cancel;
@@ -39,6 +40,7 @@ pub struct Prepared {
     pub(super) begun: Begun,
     pub(super) request: Request,
     pub(super) loaded: Loaded,
+    pub(super) secrets: Gathered,
     pub(super) record: Record,
     pub(super) backend: Arc<dyn Backend>,
     pub(super) cancel: Cancel,
@@ -61,7 +63,9 @@ pub async fn prepare(
     let loaded = load::before_capture(&request.target, &request.choice)?.map(load::supported).transpose()?;
     let mut begun = Begun::new(home, &request.target, &cancel)?;
     match get_ready(&mut begun, &request, loaded, backend, &cancel).await {
-        Ok((loaded, record, backend)) => Ok(Prepared { begun, request, loaded, record, backend, cancel }),
+        Ok((loaded, secrets, record, backend)) => {
+            Ok(Prepared { begun, request, loaded, secrets, record, backend, cancel })
+        }
         Err(error) => Err(NotRun { error, left: begun.give_up(None).await }),
     }
 }
@@ -98,7 +102,7 @@ async fn get_ready(
     loaded: Option<Loaded>,
     backend: Connecting,
     cancel: &Cancel,
-) -> Result<(Loaded, Record, Arc<dyn Backend>), RunError> {
+) -> Result<(Loaded, Gathered, Record, Arc<dyn Backend>), RunError> {
     // The capture goes on meanwhile, on a thread of its own.
     let backend = unless_cancelled(cancel, backend).await?.map_err(RunError::Backend)?;
     if let Target::Pipeline { source: Source::InPlace(path), .. } = &request.target
@@ -109,9 +113,13 @@ async fn get_ready(
     begun.capture().await?;
     let from_capture = || from_capture(begun, request.target.file(), &request.choice);
     let loaded = loaded.map_or_else(|| from_capture().and_then(load::supported), Ok)?;
+    let source = begun.captured().map(|captured| captured.summary.location.as_str());
+    let settings = (&request.settings, source);
+    let gathering = secrets::gather(&loaded.plan, &request.choice.env, settings, &request.secret_sources);
+    let secrets = unless_cancelled(cancel, gathering).await?.map_err(RunError::Secrets)?;
     let record = Record::create(&begun.home, &begun.run).map_err(RunError::Store)?;
     record.save_plan(&loaded.plan).map_err(RunError::Store)?;
-    Ok((loaded, record, backend))
+    Ok((loaded, secrets, record, backend))
 }
 
 impl Prepared {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
+use super::secrets::SecretSources;
 use crate::base::masker::Masker;
 use crate::base::{Bytes, Secret};
 use crate::config::Settings;
@@ -25,6 +26,8 @@ pub struct Request {
     pub keep_going: bool,
     /// What is hidden wherever it is printed. No step is given them by being named here.
     pub secrets: Vec<Secret>,
+    /// Where the values of the secrets come from that steps get.
+    pub secret_sources: SecretSources,
     /// What the user has set.
     pub settings: Settings,
 }
@@ -86,6 +89,7 @@ impl Request {
             log_limit: Bytes(64 << 20),
             keep_going: false,
             secrets: Vec::new(),
+            secret_sources: SecretSources::default(),
             settings: Settings::default(),
         }
     }
@@ -125,9 +129,9 @@ impl Source {
 }
 
 impl Request {
-    /// Knows everything that this run must not show.
-    pub(super) fn masker(&self) -> Masker {
-        let named = self.secrets.iter().map(|secret| secret.expose().to_vec());
+    /// Knows everything that this run must not show, these secrets of steps among it.
+    pub(super) fn masker(&self, of_steps: &[Secret]) -> Masker {
+        let named = self.secrets.iter().chain(of_steps).map(|secret| secret.expose().to_vec());
         let held = match &self.target {
             Target::Pipeline { source, .. } => source.secrets(),
             Target::Image { .. } => Vec::new(),
@@ -177,7 +181,7 @@ mod tests {
         let shown = format!("{request:?} {request:#?}");
         assert!(shown.contains("https://host/a.git"), "{shown}");
         assert!(!shown.contains("hunter2") && !shown.contains("horse"), "{shown}");
-        let masked = request.masker().mask("hunter2-hunter2, correct-horse-battery");
+        let masked = request.masker(&[]).mask("hunter2-hunter2, correct-horse-battery");
         assert_eq!(masked, "***, ***");
     }
 

@@ -45,7 +45,7 @@ impl Prepared {
     /// Ask by the `cancel` it was prepared with; a dropped future leaves what it made to the next
     /// clean-up.
     pub async fn run(self, readers: Vec<Box<dyn Reader>>) -> Result<Finished, NotRun> {
-        let Prepared { begun, request, loaded, record, backend, cancel } = self;
+        let Prepared { begun, request, loaded, secrets, record, backend, cancel } = self;
         let captured = begun.captured();
         let source = captured.map(|captured| captured.summary.location.as_str());
         let policy = Arc::new(allowed::policy(&request.settings, source));
@@ -80,10 +80,10 @@ impl Prepared {
             notes: notes(captured, backend.as_ref()),
             gates: Arc::new(Nobody),
             slots: Arc::new(MachineSlots::new(&begun.home, jobs)),
-            secrets: std::collections::BTreeMap::new(),
+            secrets: secrets.values,
             options: Options { jobs, log_limit: request.log_limit, lookahead: true },
             policy,
-            masker: request.masker(),
+            masker: request.masker(&secrets.hidden),
             overrides: request.choice.env,
             logs: record.logs(),
             hint: captured.map(|captured| Box::new(room::hint(&captured.tree)) as Hint),
