@@ -122,7 +122,7 @@ codes! {
     NO_IMAGE "W0156" "a step without an image"
         "Every step says what it runs in: by its own `image`, or by `defaults: { image: … }` for all steps that have none.";
     NO_STEPS "W0157" "nothing in it"
-        "A pipeline has at least one stage and a stage at least one step; `on_failure` and `finally` are left out when they have none.";
+        "A pipeline has at least one stage and a stage at least one step; `on_failure` and `finally` are left out when they have none, and so are lists of templates, parameters and files to include.";
     TOO_MUCH_ENVIRONMENT "W0158" "the environments are too large"
         "The pipeline's and the stages' `env` and the `defaults` are given to every step; together, over all steps, they come to more than 64 MiB. Put large data into files of the repository.";
     NEEDED_TWICE "W0159" "`needs` names a step twice"
@@ -140,6 +140,14 @@ codes! {
         "`when` is an expression that is true or false, such as `git.branch == 'main' && changed('web/**')`. It may read `inputs`, `env`, `git`, `event`, `environment` and `steps`, and ask `files.exist`, `changed` and `hash`. Text stands in quotes. Two values are compared only when they are of one type: a boolean with `true`, not with `'true'`. What may be absent is asked for first: `has(env.NAME)`.";
     ASKS_TOO_EARLY "W0182" "a condition asks how a step ended that may not have ended"
         "A condition is decided when the turn of its step has come. So it may name only steps that have certainly ended by then: those of earlier stages, when the step has no `needs`, and those that it waits for by `needs`, directly or through others. Of `needs: { any: [...] }` none is certain.";
+    BAD_INCLUDE "W0191" "a file that cannot be included"
+        "`include` lists files of the source itself, by their paths from its root: no path that leads out of it, no link, no file that includes itself by way of others; at most 64 files, 8 in a row and 8 MiB in all. An included file holds `templates`, and may include others.";
+    UNKNOWN_TEMPLATE "W0192" "`template` names a template that is not there"
+        "A step uses a template of the same file, or of a file that is included. The message gives the nearest name.";
+    TEMPLATE_TWICE "W0193" "two templates with one name"
+        "Names of templates are unique in the pipeline file and all files that it includes together.";
+    BAD_PARAMETER "W0194" "a parameter that does not fit"
+        "A template declares its parameters by `params`, each with a name without `-`, a type (`string`, `number`, `boolean`, or `choice` with `values`) and perhaps a default. A step that uses the template gives them by `with`: all that have no default, none that are not declared, each of its type. In the template `${{ params.NAME }}` stands for the value, in every string but a script; scripts see it as `WINDLASS_PARAM_<NAME>`.";
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub use origin::{Origin, Origins};
 pub use render::render;
 pub use yaml::MAX_FILE;
 
+use std::sync::Arc;
+
 use self::native::Lowered;
 use crate::base::{Diagnostic, Severity, SourceText};
 use crate::plan::Plan;
@@ -30,6 +32,8 @@ use crate::plan::Plan;
 /// What came of compiling a file.
 #[derive(Clone, Debug)]
 pub struct Compiled {
+    /// The file, with those that it includes: what the diagnostics' places are in.
+    pub source: SourceText,
     /// The plan; none when a diagnostic is an error, or what was given is not accepted.
     pub plan: Option<Plan>,
     /// Who has set the variables of the plan's steps.
@@ -43,8 +47,14 @@ pub struct Compiled {
 /// Compiles a pipeline file; never panics, whatever the text.
 pub fn compile(source: &SourceText, given: &Given<'_>) -> Compiled {
     let mut diagnostics = Vec::new();
-    let lowered = yaml::load(&source.text, &mut diagnostics)
-        .and_then(|root| native::lower(source, &root, given, &mut diagnostics));
+    let mut source = source.clone();
+    let main = Arc::clone(&source.text);
+    let lowered = yaml::load(&main, 0, &mut diagnostics).and_then(|root| {
+        let expanded = native::expand(&mut source, root, given.source, &mut diagnostics);
+        let lowered = native::lower(&source, &expanded.root, given, &mut diagnostics);
+        expanded.annotate(&source, &mut diagnostics);
+        lowered
+    });
     diagnostics.sort_by(|one, other| {
         (one.span, one.code, &one.message).cmp(&(other.span, other.code, &other.message))
     });
@@ -57,7 +67,7 @@ pub fn compile(source: &SourceText, given: &Given<'_>) -> Compiled {
         }
         None => Default::default(),
     };
-    Compiled { plan, origins, diagnostics, refused }
+    Compiled { source, plan, origins, diagnostics, refused }
 }
 
 /// Cuts a text of the user's short enough for a message.

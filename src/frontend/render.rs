@@ -27,13 +27,13 @@ pub fn render(source: &SourceText, diagnostics: &[Diagnostic], color: bool) -> S
         .without_syntax_highlighting();
     let mut sorted: Vec<_> = diagnostics.iter().collect();
     sorted.sort_by_key(|diagnostic| (diagnostic.span, diagnostic.code));
-    let lines = Lines::new(&source.text);
+    let files: Vec<_> = source.files().map(|(start, file)| (start, file, Lines::new(&file.text))).collect();
     let mut out = String::new();
     for diagnostic in sorted {
         if !out.is_empty() {
             out.push('\n');
         }
-        let finding = Finding::new(&source.name, &lines, diagnostic);
+        let finding = Finding::new(&files, diagnostic);
         if handler.render_report(&mut out, &finding).is_err() {
             // Only reached when the excerpt and its label disagree; the words are still there.
             out.extend([finding.message.as_str(), "\n"]);
@@ -65,14 +65,20 @@ struct Excerpt {
 }
 
 impl Finding {
-    fn new(name: &str, lines: &Lines<'_>, diagnostic: &Diagnostic) -> Self {
+    fn new(files: &[(usize, &SourceText, Lines<'_>)], diagnostic: &Diagnostic) -> Self {
         let message = visible(&diagnostic.message);
+        let first = files.first().map_or("", |(_, file, _)| &file.name);
+        let excerpt = diagnostic.span.and_then(|span| {
+            let (start, file, lines) = files.iter().rfind(|(start, ..)| *start <= span.start)?;
+            let span = Span { start: span.start - start, end: span.end.saturating_sub(*start) };
+            Some(Excerpt::new(&file.name, lines, span))
+        });
         Self {
             code: diagnostic.code,
             severity: diagnostic.severity,
-            message: if diagnostic.span.is_some() { message } else { format!("{name}: {message}") },
+            message: if excerpt.is_some() { message } else { format!("{first}: {message}") },
             help: diagnostic.help.as_deref().map(visible),
-            excerpt: diagnostic.span.map(|span| Excerpt::new(name, lines, span)),
+            excerpt,
         }
     }
 }

@@ -85,10 +85,13 @@ pub(super) fn compile(
     match (compiled.plan, compiled.refused) {
         (Some(plan), _) => {
             let (warnings, origins) = (compiled.diagnostics, compiled.origins);
-            Ok(Loaded { plan, text: Some(text), warnings, origins })
+            Ok(Loaded { plan, text: Some(compiled.source), warnings, origins })
         }
         (None, Some(refused)) if !invalid => Err(RunError::NotAccepted(refused)),
-        (None, _) => Err(RunError::Invalid(Invalid { text, diagnostics: compiled.diagnostics })),
+        (None, _) => {
+            let (text, diagnostics) = (compiled.source, compiled.diagnostics);
+            Err(RunError::Invalid(Invalid { text, diagnostics }))
+        }
     }
 }
 

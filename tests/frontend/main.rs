@@ -5,6 +5,7 @@ mod golden;
 mod invalid;
 mod limits;
 mod never_panics;
+mod reuse;
 mod schema;
 mod values;
 

@@ -39,6 +39,7 @@ fn size(plan: &Plan) -> String {
 fn report(text: &SourceText, found: &[Diagnostic], valid: bool) -> Value {
     let diagnostics = found.iter().map(|diagnostic| {
         let place = diagnostic.span.map(|span| text.position(span.start));
+        let file = diagnostic.span.map_or(text, |span| text.file(span.start).0);
         json!({
             "code": diagnostic.code,
             "severity": match diagnostic.severity {
@@ -46,6 +47,7 @@ fn report(text: &SourceText, found: &[Diagnostic], valid: bool) -> Value {
                 Severity::Warning => "warning",
             },
             "message": diagnostic.message,
+            "file": &*file.name,
             "line": place.map(|(line, _)| line),
             "column": place.map(|(_, column)| column),
             "help": diagnostic.help,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::keys;
-use super::read::{Field, Reader};
+use super::read::{Field, Fields, Reader};
 use super::values::variable_of;
 use crate::base::Span;
 use crate::frontend::{codes, shorten, yaml};
@@ -20,7 +20,7 @@ pub(super) struct Input<'n> {
 
 /// What it may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Takes<'n> {
+pub(super) enum Takes<'n> {
     Text,
     Number,
     Boolean,
@@ -92,7 +92,19 @@ impl Input<'_> {
 }
 
 impl Takes<'_> {
-    fn accepts(&self, value: &str) -> bool {
+    /// The same, out of the text it was read from.
+    pub(super) fn into_owned(self) -> Takes<'static> {
+        match self {
+            Takes::Text => Takes::Text,
+            Takes::Number => Takes::Number,
+            Takes::Boolean => Takes::Boolean,
+            Takes::OneOf(values) => {
+                Takes::OneOf(values.into_iter().map(|value| Cow::Owned(value.into_owned())).collect())
+            }
+        }
+    }
+
+    pub(super) fn accepts(&self, value: &str) -> bool {
         match self {
             Takes::Text => true,
             Takes::Number => is_number(value),
@@ -101,7 +113,7 @@ impl Takes<'_> {
         }
     }
 
-    fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         match self {
             Takes::Text => "text".to_owned(),
             Takes::Number => "a number".to_owned(),
@@ -147,37 +159,42 @@ impl Reader<'_> {
 
     fn input<'n>(&mut self, field: Field<'n, '_>) -> Option<(Input<'n>, Span)> {
         let fields = self.fields(&keys::INPUT, field);
+        let takes = self.takes(&fields, codes::BAD_INPUT);
+        let default = fields.get("default").and_then(|field| self.default_of(field, takes.as_ref()));
+        let name = fields.get("name")?;
+        let span = name.node.span;
+        let name = self.name(name)?;
+        Some((Input { name, takes: takes?, default }, span))
+    }
+
+    /// What an input or a parameter takes, by its `type` and `values`.
+    pub(super) fn takes<'n>(&mut self, fields: &Fields<'n, '_>, code: &'static str) -> Option<Takes<'n>> {
         let kind = fields.get("type").map_or(Some(0), |field| self.choice(field, keys::TYPES));
-        let values = fields.get("values").map(|field| {
-            (field.node.span, self.different(field, codes::BAD_INPUT, "a choice without a value"))
-        });
+        let values = fields
+            .get("values")
+            .map(|field| (field.node.span, self.different(field, code, "a choice without a value")));
         if let Some(field) = fields.get("description") {
             self.text(field, "text");
         }
-        let takes = match (kind.and_then(|kind| keys::TYPES.get(kind)).copied(), values) {
+        match (kind.and_then(|kind| keys::TYPES.get(kind)).copied(), values) {
             (Some("choice"), Some((_, values))) => Some(Takes::OneOf(values)),
             (Some("choice"), None) => {
                 if fields.lacks("values") {
                     let help = "list what it may be: `values: [staging, production]`";
-                    self.error(codes::BAD_INPUT, fields.span, "a choice without `values`", help);
+                    self.error(code, fields.span, "a choice without `values`", help);
                 }
                 None
             }
             (Some(_), Some((span, _))) => {
                 let help = "write `type: choice`, or remove `values`";
-                self.error(codes::BAD_INPUT, span, "`values` are those of a choice", help);
+                self.error(code, span, "`values` are those of a choice", help);
                 None
             }
             (Some("number"), None) => Some(Takes::Number),
             (Some("boolean"), None) => Some(Takes::Boolean),
             (Some(_), None) => Some(Takes::Text),
             (None, _) => None,
-        };
-        let default = fields.get("default").and_then(|field| self.default_of(field, takes.as_ref()));
-        let name = fields.get("name")?;
-        let span = name.node.span;
-        let name = self.name(name)?;
-        Some((Input { name, takes: takes?, default }, span))
+        }
     }
 
     fn default_of<'n>(&mut self, field: Field<'n, '_>, takes: Option<&Takes<'_>>) -> Option<Cow<'n, str>> {

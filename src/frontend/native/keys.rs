@@ -16,6 +16,7 @@ pub(super) struct Table {
 }
 
 /// A key of a mapping.
+#[derive(Clone, Copy)]
 pub(super) struct Key {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
@@ -65,6 +66,10 @@ pub(super) enum Kind {
     Retry,
     RetryFor,
     ExitCodes,
+    /// Values of parameters, by their names.
+    Arguments,
+    /// Paths of files.
+    Files,
     Mapping(&'static Table),
     /// A list that is not empty.
     List(&'static Table),
@@ -77,12 +82,25 @@ pub(super) const AFTER: &[&str] = &["success", "failure", "always"];
 /// What `network` takes.
 pub(super) const NETWORK: &[&str] = &["none"];
 
-/// What an input is.
+/// What an input or a parameter is.
 pub(super) const TYPES: &[&str] = &["string", "number", "boolean", "choice"];
 
 /// Every table, the outermost first.
-pub(super) static ALL: [&Table; 10] =
-    [&PIPELINE, &INPUT, &DEFAULTS, &STAGE, &STEP, &RESOURCES, &ALLOW_FAILURE, &NEEDS, &NEED, &RETRY];
+pub(super) static ALL: [&Table; 13] = [
+    &PIPELINE,
+    &INCLUDED,
+    &INPUT,
+    &DEFAULTS,
+    &TEMPLATE,
+    &PARAMETER,
+    &STAGE,
+    &STEP,
+    &RESOURCES,
+    &ALLOW_FAILURE,
+    &NEEDS,
+    &NEED,
+    &RETRY,
+];
 
 pub(super) static PIPELINE: Table = Table {
     name: "pipeline",
@@ -109,8 +127,57 @@ pub(super) static PIPELINE: Table = Table {
         ]),
         later("secrets"),
         later("services"),
-        later("templates"),
-        later("include"),
+        TEMPLATES,
+        INCLUDE,
+    ],
+    clashes: &[],
+    requires: &[],
+};
+
+const TEMPLATES: Key =
+    key("templates", Kind::List(&TEMPLATE), "Steps that are written once and used by name.");
+const INCLUDE: Key = key("include", Kind::Files, "Files of the source whose templates are used too.");
+
+pub(super) static INCLUDED: Table = Table {
+    name: "included",
+    noun: "an included file",
+    about: "A file of templates for several pipelines.",
+    keys: &[TEMPLATES, INCLUDE],
+    clashes: &[],
+    requires: &[],
+};
+
+pub(super) static TEMPLATE: Table = Table {
+    name: "template",
+    noun: "a template",
+    about: "A step that is written once and used by name.",
+    keys: &with_parameters(),
+    clashes: STEP.clashes,
+    requires: &[],
+};
+
+/// The keys of a step, but for the last two, by which it uses a template; and the parameters.
+const fn with_parameters() -> [Key; STEP.keys.len() - 1] {
+    let parameters = key("params", Kind::List(&PARAMETER), "What a step that uses it may or must say.");
+    let mut all = [parameters.also(&["parameters", "inputs"]); STEP.keys.len() - 1];
+    let mut at = 0;
+    while at < STEP.keys.len() - 2 {
+        all[at] = STEP.keys[at];
+        at += 1;
+    }
+    all
+}
+
+pub(super) static PARAMETER: Table = Table {
+    name: "parameter",
+    noun: "a parameter",
+    about: "Something that a step says to the template it uses.",
+    keys: &[
+        key("name", Kind::Name, "Its name; scripts get it as `WINDLASS_PARAM_<NAME>`.").required(),
+        key("type", Kind::Choice(TYPES), "What it is; `string` when left out."),
+        key("values", Kind::Values, "The values of a choice.").also(&["options", "choices", "enum"]),
+        key("default", Kind::Text, "Its value where none is given; without it, one must be."),
+        key("description", Kind::Text, "What it is for, for people.").also(&["help", "about"]),
     ],
     clashes: &[],
     requires: &[],
@@ -166,7 +233,7 @@ pub(super) static STAGE: Table = Table {
     requires: &[],
 };
 
-pub(super) static STEP: Table = Table {
+pub(super) const STEP: Table = Table {
     name: "step",
     noun: "a step",
     about: "One container that runs one script or command.",
@@ -220,13 +287,15 @@ pub(super) static STEP: Table = Table {
         later("reports"),
         later("gate"),
         later("substitute"),
-        later("template"),
-        later("with"),
         later("build"),
         later("wait_for"),
+        // These two are the last ones.
+        key("template", Kind::Name, "The template whose keys it takes over where it has none.")
+            .also(&["uses", "extends"]),
+        key("with", Kind::Arguments, "Values of the template's parameters.").also(&["params"]),
     ],
     clashes: &[("run", "command"), ("run", "args")],
-    requires: &[("shell", "run")],
+    requires: &[("shell", "run"), ("with", "template")],
 };
 
 pub(super) static RESOURCES: Table = Table {
@@ -329,6 +398,15 @@ mod tests {
             assert!(!special.contains(&key.name.to_lowercase().as_str()), "{}", key.name);
             assert!(key.name.starts_with(|first: char| first.is_ascii_lowercase()), "{}", key.name);
         }
+    }
+
+    #[test]
+    fn a_template_has_the_keys_of_a_step_but_uses_none() {
+        let names = |table: &Table| table.keys.iter().map(|key| key.name).collect::<Vec<_>>();
+        let (step, mut template) = (names(&STEP), names(&TEMPLATE));
+        assert_eq!(step.get(step.len() - 2..), Some(&["template", "with"][..]));
+        assert_eq!(template.pop(), Some("params"));
+        assert_eq!(step.get(..step.len() - 2), Some(template.as_slice()));
     }
 
     #[test]

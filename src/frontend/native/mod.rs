@@ -15,10 +15,12 @@ mod pipeline_values;
 mod program;
 mod read;
 mod retry;
+mod reuse;
 mod schema;
 mod step;
 mod values;
 mod when;
 
 pub(super) use lower::{Lowered, lower};
+pub(super) use reuse::expand;
 pub use schema::schema;

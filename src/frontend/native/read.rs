@@ -36,6 +36,15 @@ pub(super) struct Field<'n, 's> {
 }
 
 impl<'n, 's> Fields<'n, 's> {
+    /// The entries of a mapping that is read by its table elsewhere.
+    pub(super) fn of(node: &'n Node<'s>) -> Self {
+        let entries: &[Entry<'s>] = match &node.value {
+            Value::Map(entries) => entries,
+            Value::Scalar { .. } | Value::List(_) => &[],
+        };
+        Self { entries, span: node.span, misspelt: Vec::new() }
+    }
+
     pub(super) fn get(&self, key: &'static str) -> Option<Field<'n, 's>> {
         let entry = self.entries.iter().find(|entry| entry.key() == key)?;
         Some(Field { key, node: &entry.value, item: false })
@@ -154,7 +163,8 @@ impl<'d> Reader<'d> {
         let meant = known(table).find(|key| key.also.contains(&name));
         let near = self.nearest(name, known(table).map(|key| key.name));
         let homes: Vec<_> = (keys::ALL.iter())
-            .filter(|other| known(other).any(|key| key.name == name))
+            // Whatever is a key of a template is one of a step.
+            .filter(|other| other.name != keys::TEMPLATE.name && known(other).any(|key| key.name == name))
             .map(|other| other.noun)
             .collect();
         let help = match (meant, near) {
@@ -192,6 +202,13 @@ impl<'d> Reader<'d> {
             .map(|other| (strsim::osa_distance(&wanted, &plain(other)), other))
             .min_by_key(|(distance, _)| *distance)?;
         Some((best, distance <= name.len().min(best.len()).div_ceil(3)))
+    }
+
+    /// Refuses a list without items.
+    pub(super) fn at_least_one(&mut self, field: Field<'_, '_>, help: &str) {
+        if matches!(&field.node.value, Value::List(items) if items.is_empty()) {
+            self.error(codes::NO_STEPS, field.node.span, format!("`{}` is empty", field.key), help);
+        }
     }
 
     /// Reads a list; what is not one is reported and read as empty.

@@ -23,8 +23,13 @@ pub fn schema() -> Value {
 
 fn mapping(table: &Table) -> Value {
     let known: Vec<&Key> = table.keys.iter().filter(|key| !key.is_later()).collect();
-    let properties: Map<String, Value> =
-        known.iter().map(|key| (key.name.to_owned(), described(key))).collect();
+    let open = table.name == keys::TEMPLATE.name;
+    let properties = known.iter().map(|key| {
+        let schema =
+            if open && !matches!(key.name, "name" | "params") { parametric(key) } else { described(key) };
+        (key.name.to_owned(), schema)
+    });
+    let properties: Map<String, Value> = properties.collect();
     let required: Vec<_> = known.iter().filter(|key| key.required).map(|key| key.name).collect();
     let mut schema = json!({
         "type": "object",
@@ -48,6 +53,18 @@ fn mapping(table: &Table) -> Value {
 
 fn described(key: &Key) -> Value {
     let mut schema = value(key.kind);
+    schema["description"] = key.about.into();
+    schema
+}
+
+/// A key of a template, in which any scalar may be a parameter. What it comes to is judged where the template
+/// is used.
+fn parametric(key: &Key) -> Value {
+    let mut schema = json!({ "anyOf": [value(key.kind), { "pattern": r"\$\{\{", "type": "string" }] });
+    if matches!(key.kind, Kind::Mapping(_) | Kind::List(_) | Kind::Matrix | Kind::Retry | Kind::AllowFailure)
+    {
+        schema = json!({ "type": ["object", "array", "string", "number", "boolean"] });
+    }
     schema["description"] = key.about.into();
     schema
 }
@@ -115,6 +132,8 @@ fn value(kind: Kind) -> Value {
             json!({ "anyOf": [{ "type": "boolean" }, { "$ref": reference(&keys::ALLOW_FAILURE) }] })
         }
         Kind::ExitCodes => list(json!({ "type": "integer", "minimum": 1, "maximum": 255 }), 1),
+        Kind::Arguments => json!({ "type": "object", "additionalProperties": text() }),
+        Kind::Files => list(text(), 1),
         Kind::Mapping(table) => json!({ "$ref": reference(table) }),
         Kind::List(table) => list(json!({ "$ref": reference(table) }), 1),
         Kind::Later => json!(false),

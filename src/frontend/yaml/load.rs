@@ -16,17 +16,22 @@ use crate::frontend::codes;
 /// Reads the one document of a text.
 ///
 /// Adds what is wrong to `found`. None when it is so wrong that there is no tree: not YAML, over a
-/// limit, empty.
-pub(in crate::frontend) fn load<'s>(file: &'s str, found: &mut Vec<Diagnostic>) -> Option<Rc<Node<'s>>> {
+/// limit, empty. `first` is the offset at which the places in the text begin.
+pub(in crate::frontend) fn load<'s>(
+    file: &'s str,
+    first: usize,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Rc<Node<'s>>> {
     let (text, start) = match file.strip_prefix('\u{feff}') {
-        Some(text) => (text, file.len() - text.len()),
-        None => (file, 0),
+        Some(text) => (text, first + file.len() - text.len()),
+        None => (file, first),
     };
     if let Err(fatal) = acceptable(text, start) {
         found.push(fatal);
         return None;
     }
     let mut loader = Loader {
+        first,
         offsets: Offsets::new(text, start),
         open: Vec::new(),
         pending: Vec::new(),
@@ -87,6 +92,7 @@ struct Anchor<'s> {
 }
 
 struct Loader<'s, 'd> {
+    first: usize,
     offsets: Offsets<'s>,
     open: Vec<Open>,
     pending: Vec<Item<'s>>,
@@ -112,9 +118,13 @@ impl<'s> Loader<'s, '_> {
         let root = self.pending.pop().and_then(Item::node).filter(|root| !root.is_null());
         if root.is_none() {
             let message = "the file is empty";
+            let help = match self.first {
+                0 => "a pipeline has at least one stage with one step",
+                _ => "write `templates:` into it, or do not include it",
+            };
             self.found.push(
-                Diagnostic::error(codes::EMPTY_FILE, Span { start: 0, end: 0 }, message)
-                    .with_help("a pipeline has at least one stage with one step"),
+                Diagnostic::error(codes::EMPTY_FILE, Span { start: self.first, end: self.first }, message)
+                    .with_help(help),
             );
         }
         root

@@ -11,7 +11,7 @@ mod node;
 mod offsets;
 
 pub(super) use load::load;
-pub(super) use node::{Entry, Node, Value};
+pub(super) use node::{Copier, Entry, Node, Value};
 
 /// The largest file that is read, in bytes.
 pub const MAX_FILE: usize = 8 << 20;

@@ -1,6 +1,7 @@
 //! The tree of one document.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::base::Span;
@@ -55,6 +56,49 @@ impl<'s> Key<'s> {
     /// Whether this is `<<` as written for a merge, not a quoted key of that name.
     pub(super) fn is_merge(&self) -> bool {
         self.plain && self.text == "<<"
+    }
+}
+
+impl<'s> Entry<'s> {
+    /// An entry that nobody wrote; its key has the place of something that somebody did.
+    pub(in crate::frontend) fn new(key: impl Into<Cow<'s, str>>, span: Span, value: Rc<Node<'s>>) -> Self {
+        Self { key: Key { span, text: key.into(), plain: false }, value }
+    }
+
+    /// The same key with another value.
+    pub(in crate::frontend) fn with(&self, value: Rc<Node<'s>>) -> Self {
+        Self { key: self.key.clone(), value }
+    }
+}
+
+/// Copies trees out of the text they were read from. What they share is shared by the copies.
+#[derive(Default)]
+pub(in crate::frontend) struct Copier(HashMap<*const (), Rc<Node<'static>>>);
+
+impl Copier {
+    /// Copies a node.
+    pub(in crate::frontend) fn copy(&mut self, node: &Rc<Node<'_>>) -> Rc<Node<'static>> {
+        let address = Rc::as_ptr(node).cast::<()>();
+        if let Some(copied) = self.0.get(&address) {
+            return Rc::clone(copied);
+        }
+        let value = match &node.value {
+            Value::Scalar { text, plain } => {
+                Value::Scalar { text: Cow::Owned(text.clone().into_owned()), plain: *plain }
+            }
+            Value::List(items) => Value::List(items.iter().map(|item| self.copy(item)).collect()),
+            Value::Map(entries) => Value::Map(entries.iter().map(|entry| self.entry(entry)).collect()),
+        };
+        let copied = Rc::new(Node { span: node.span, value });
+        self.0.insert(address, Rc::clone(&copied));
+        copied
+    }
+
+    /// Copies an entry.
+    pub(in crate::frontend) fn entry(&mut self, entry: &Entry<'_>) -> Entry<'static> {
+        let Key { span, text, plain } = &entry.key;
+        let key = Key { span: *span, text: Cow::Owned(text.clone().into_owned()), plain: *plain };
+        Entry { key, value: self.copy(&entry.value) }
     }
 }
 

@@ -121,7 +121,8 @@ stages:
        · ─────
        ╰────
       help: it is a key of `defaults` and a step; the keys of a pipeline are `version`, `name`,
-            `timeout`, `inputs`, `env`, `environments`, `defaults`, `stages`, `on_failure`, `finally`
+            `timeout`, `inputs`, `env`, `environments`, `defaults`, `stages`, `on_failure`, `finally`,
+            `templates`, `include`
 
     W0121
 
@@ -152,7 +153,7 @@ stages:
        ╰────
       help: it is a key of a stage; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
-            `after`, `allow_failure`, `matrix`, `retry`, `when`
+            `after`, `allow_failure`, `matrix`, `retry`, `when`, `template`, `with`
     ");
 }
 
@@ -174,7 +175,7 @@ stages:
        ╰────
       help: the nearest is `name`; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
-            `after`, `allow_failure`, `matrix`, `retry`, `when`
+            `after`, `allow_failure`, `matrix`, `retry`, `when`, `template`, `with`
     ");
 }
 
@@ -370,14 +371,14 @@ stages:
         secrets: [TOKEN]
         services: { db: { image: 'postgres:16' } }
 "), @"
-    W0122
+    W0157
 
-      × `include` of a pipeline is not known to this version yet
-       ╭─[windlass.yml:1:1]
+      × `include` is empty
+       ╭─[windlass.yml:1:10]
      1 │ include: []
-       · ───────
+       ·          ─
        ╰────
-      help: remove it, or use a later version of windlass
+      help: name one, or remove the key
 
     W0122
 
@@ -484,7 +485,7 @@ fn a_misspelt_key_is_one_mistake() {
        ╰────
       help: the nearest is `image`; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
-            `after`, `allow_failure`, `matrix`, `retry`, `when`
+            `after`, `allow_failure`, `matrix`, `retry`, `when`, `template`, `with`
 
     W0121
 
