@@ -136,6 +136,18 @@ codes! {
         "`inputs` is a list; each input has a `name` and a `type`: `string` (when left out), `number`, `boolean`, or `choice` with its `values`. An input with a `default` may be left out on the command line; the others are given with `--input NAME=VALUE`. Steps get each as `WINDLASS_INPUT_<NAME>`, in capitals with `_` for `-`, so no two may become the same variable.";
     UNKNOWN_ENVIRONMENT "W0172" "an environment that is not there"
         "`environments` of the pipeline names sets of `env`, of which a run chooses one with `--environment`; `environments` of a stage or a step lists for which of them it is, and it is skipped unless one of these is chosen. So each name in the list must be one of the pipeline's.";
+    EXPRESSION "W0173" "an expression that cannot be evaluated"
+        "`${{ }}` stands for the value of an expression, put in its place when the pipeline is compiled. Expressions ask `inputs`, `env`, `git`, `event`, `environment` and the files of the source; a name that is not there is an error, as are values of types that do not go together. There are no secrets in `${{ }}`: a step lists them in `secrets`, and its program gets them as variables. A literal `${{` is written `$${{`.";
+    LATE_VALUE "W0174" "a value that is not known in time"
+        "Outputs of steps are known once the step has ended. They may stand in `image`, `env`, `command` and `args`, each by itself in its `${{ steps.NAME.outputs.KEY }}`; everything else must be known before anything starts.";
+    PART_OF_ARGUMENT "W0175" "an expression as a part of an argument"
+        "In `command` and `args` a `${{ }}` is a whole item. As a part of one, a value with a space, a quote or a `-` in it could change what the program is asked to do. Write the value as an item of its own, or set a variable in `env` and let the program read that.";
+    FOREIGN_CODE "W0176" "text of others as code"
+        "Whoever pushes a branch or opens a pull request chooses its name. After `-c` a shell runs such text as code, so text from `git` or `event` is refused there. Set a variable in `env` and use it in the shell's own way: `\"$BRANCH\"` is never more than text.";
+    NOT_IN_SCRIPTS "W0177" "`${{ }}` in a script"
+        "A script is run byte for byte as it is written, so a `${{ }}` in it is not replaced, and to a shell it is an error. Values reach a script as variables: inputs as `$WINDLASS_INPUT_<NAME>`, others by `env: { NAME: \"${{ … }}\" }`.";
+    NOT_ENDED "W0178" "an output that may not be there yet"
+        "A string may take an output of a step that is certain to have ended when the step starts: one of an earlier stage, or one that it `needs`, directly or by others. The step must declare the output in its `outputs`.";
     BAD_CONDITION "W0181" "a condition that cannot be decided"
         "`when` is an expression that is true or false, such as `git.branch == 'main' && changed('web/**')`. It may read `inputs`, `env`, `git`, `event`, `environment` and `steps`, and ask `files.exist`, `changed` and `hash`. Text stands in quotes. Two values are compared only when they are of one type: a boolean with `true`, not with `'true'`. What may be absent is asked for first: `has(env.NAME)`.";
     ASKS_TOO_EARLY "W0182" "a condition asks how a step ended that may not have ended"

@@ -290,6 +290,11 @@ impl Step {
     pub fn texts(&self) -> impl Iterator<Item = &Text> {
         super::texts::of_step(self)
     }
+
+    /// Every string of it that may be late, to change it.
+    pub fn texts_mut(&mut self) -> impl Iterator<Item = &mut Text> {
+        super::texts::of_step_mut(self)
+    }
 }
 
 impl AllowFailure {

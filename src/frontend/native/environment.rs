@@ -1,17 +1,12 @@
 //! Environments (language L13): the `env` of pipeline, stages and steps, and the named sets of it of
 //! which a run chooses one.
 
-use std::collections::BTreeMap;
-
 use super::read::{Field, Reader};
+use super::scope::Variables;
 use super::values::is_name;
 use crate::base::Span;
 use crate::frontend::yaml::Value;
 use crate::frontend::{codes, shorten};
-use crate::plan::Text;
-
-/// Variables by name.
-pub(super) type Variables = BTreeMap<String, Text>;
 
 /// The named environments of a pipeline, in the order of the file.
 #[derive(Default)]
@@ -30,7 +25,7 @@ impl<'n> Environments<'n> {
 
     /// One that sets this variable.
     pub(super) fn with(&self, variable: &str) -> Option<&'n str> {
-        self.0.iter().find(|(_, variables)| variables.contains_key(variable)).map(|(name, _)| *name)
+        self.0.iter().find(|(_, variables)| variables.texts().contains_key(variable)).map(|(name, _)| *name)
     }
 }
 
@@ -105,7 +100,7 @@ impl Reader<'_> {
 
     /// Reads the variables of an `env`.
     pub(super) fn environment(&mut self, field: Field<'_, '_>) -> Variables {
-        let mut variables = Variables::new();
+        let mut variables = Variables::default();
         let Value::Map(entries) = &field.node.value else {
             self.wrong_kind(field, "a mapping of names to values", "write `env: { NAME: value }`");
             return variables;
@@ -115,8 +110,10 @@ impl Reader<'_> {
             self.variable(name, entry.key_span());
             match &entry.value.value {
                 Value::Scalar { .. } if !entry.value.is_null() => {
-                    if let Some(text) = self.text(Field::new(field.key, &entry.value), "text") {
-                        variables.insert(name.to_owned(), Text::Known(text.into_owned()));
+                    let value = self.late_text(Field::new(field.key, &entry.value), "text");
+                    // Without a value it is absent, also to conditions.
+                    if let Some(value) = value.filter(|value| !value.as_written) {
+                        variables.set(name.to_owned(), value.text, value.foreign);
                     }
                 }
                 Value::Scalar { .. } => {

@@ -200,9 +200,7 @@ impl Reader<'_> {
     fn default_of<'n>(&mut self, field: Field<'n, '_>, takes: Option<&Takes<'_>>) -> Option<Cow<'n, str>> {
         let takes = takes?;
         let value = match takes {
-            Takes::Number | Takes::Boolean => {
-                Cow::Borrowed(self.bare(field, &takes.shown(), "write it without quotes")?)
-            }
+            Takes::Number | Takes::Boolean => self.bare(field, &takes.shown(), "write it without quotes")?,
             Takes::Text | Takes::OneOf(_) => self.text(field, "a value")?,
         };
         if !takes.accepts(&value) {

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::declared::Declared;
-use super::environment::Variables;
 use super::keys;
 use super::matrix::Matrix;
 use super::pipeline_values::PipelineValues;
 use super::read::{Field, Fields, Reader};
+use super::scope::Variables;
 use super::step::{Defaults, Place, WORKSPACE};
 use super::values::is_plain;
 use super::when::{Conditions, When};
-use crate::base::{Diagnostic, SourceText, StageId};
+use crate::base::{Diagnostic, SourceText, StageId, StepId};
 use crate::frontend::lines::Lines;
 use crate::frontend::origin::{Names, OfStep, names};
 use crate::frontend::yaml::{Node, Value};
@@ -49,7 +49,7 @@ pub(in crate::frontend) fn lower(
         return None;
     }
     let lines = Lines::new(&source.text);
-    let mut reader = Reader::new(found);
+    let mut reader = Reader::new(source, *given, found);
     let fields = reader.fields(&keys::PIPELINE, Field::new("pipeline", root));
     if let Some(field) = fields.get("version") {
         reader.version(field);
@@ -67,7 +67,6 @@ pub(in crate::frontend) fn lower(
         owners: Vec::new(),
         origins: Vec::new(),
         whens: Vec::new(),
-        given,
     };
     let plan = lowering.pipeline(source, &fields);
     lowering.values.clashes(&lowering.declared, given);
@@ -88,8 +87,7 @@ struct Lowering<'n, 'd, 'l> {
     /// Who has set their variables, in the same order.
     origins: Vec<OfStep>,
     /// Of each stage whether its steps run, with its environment.
-    whens: Vec<Option<(When<'n>, Variables)>>,
-    given: &'l Given<'l>,
+    whens: Vec<Option<(When<'n>, BTreeMap<String, Text>)>>,
 }
 
 impl<'n> Lowering<'n, '_, '_> {
@@ -124,11 +122,9 @@ impl<'n> Lowering<'n, '_, '_> {
             step.needs = owner.and_then(|owner| needs.get(owner)?.clone());
         }
         let (steps, owners, stages) = (&self.declared, &self.owners, &self.whens);
-        let inputs = self.values.typed(self.given);
-        let environment = self.values.chosen.as_deref().unwrap_or_default();
-        let (given, lines) = (self.given, self.lines);
-        let conditions = Conditions { steps, owners, stages, inputs, environment, given, lines };
+        let conditions = Conditions { steps, owners, stages, lines: self.lines };
         self.reader.conditions(&mut plan, &conditions);
+        self.reader.left_over(&mut plan, &self.declared, &self.owners);
         plan
     }
 
@@ -140,27 +136,28 @@ impl<'n> Lowering<'n, '_, '_> {
 
     fn stage<'s>(&mut self, field: Field<'n, 's>, index: usize) -> Stage {
         let fields = self.reader.fields(&keys::STAGE, field);
+        let mut env = Variables::default();
+        if self.inherited.take(&mut self.reader, field, size(&self.values.env)) {
+            env.clone_from(&self.values.env);
+        }
+        self.reader.scope.enter(env);
+        self.reader.scope.place.stage = Some(index);
+        let (known, chosen) = (&self.values.environments, self.values.chosen.as_deref());
+        let only = fields.get("environments");
+        let skipped = only.and_then(|field| self.reader.skipped_in(field, known, chosen));
         let name = fields.get("name").and_then(|field| self.stage_name(field));
         let after = fields.get("after").and_then(|field| self.reader.after(field));
         let fail_fast = fields.get("fail_fast").and_then(|field| self.reader.boolean(field));
+        let own = fields.get("env").map(|field| self.reader.environment(field)).unwrap_or_default();
+        self.reader.scope.extend(&own);
+        let env = self.reader.scope.enter(Variables::default());
         let steps = fields
             .get("steps")
             .map(|field| self.list(field, "a list of steps", "a stage has at least one step"))
             .unwrap_or_default();
-        let own = fields.get("env").map(|field| self.reader.environment(field)).unwrap_or_default();
-        let names = names(&own);
-        let mut env = Variables::new();
-        let room = self.inherited.take(&mut self.reader, field, size(&self.values.env));
-        if room {
-            env.clone_from(&self.values.env);
-        }
-        env.extend(own);
-        let (known, chosen) = (&self.values.environments, self.values.chosen.as_deref());
-        let only = fields.get("environments");
-        let skipped = only.and_then(|field| self.reader.skipped_in(field, known, chosen));
-        let part = Part { stage: index, apart: None, env: &env, names, skipped };
+        let part = Part { stage: index, apart: None, env: &env, names: names(own.texts()), skipped };
         let when = fields.get("when").and_then(|field| self.reader.when(field));
-        self.whens.push(when.map(|when| (when, env.clone())));
+        self.whens.push(when.map(|when| (when, env.clone().into_texts())));
         let steps = self.steps(field, &steps, &part);
         let on_failure = match fail_fast {
             Some(false) => OnStepFailure::GoOn,
@@ -188,6 +185,7 @@ impl<'n> Lowering<'n, '_, '_> {
     fn apart<'s>(&mut self, field: Field<'n, 's>, part: &'static str, index: usize) -> Vec<Step> {
         let help = format!("`{part}` is left out when there is nothing to do");
         let steps = self.list(field, "a list of steps", &help);
+        self.reader.scope.place.stage = Some(index);
         let env = std::mem::take(&mut self.values.env);
         let part =
             Part { stage: index, apart: Some(part), env: &env, names: Names::default(), skipped: None };
@@ -301,8 +299,21 @@ fn stage(
     Stage { id: StageId::new(id), after, on_step_failure, timeout, steps, late: Vec::new() }
 }
 
+fn part_size(part: &plan::Part) -> usize {
+    let own = match part {
+        plan::Part::Literal(text) => text.len(),
+        plan::Part::Output { step, key } => step.as_str().len() + key.len(),
+        plan::Part::Outputs { steps, key } => steps.len() * size_of::<StepId>() + key.len(),
+        plan::Part::Element => 0,
+    };
+    own + size_of::<plan::Part>()
+}
+
 /// What an environment costs whoever takes it over.
 fn size(env: &Variables) -> usize {
-    let text = |value: &Text| value.known().map_or(0, str::len);
-    env.iter().map(|(name, value)| name.len() + text(value) + size_of::<(String, Text)>()).sum()
+    let text = |value: &Text| match value {
+        Text::Known(text) => text.len(),
+        Text::Late(parts) => parts.iter().map(part_size).sum(),
+    };
+    env.texts().iter().map(|(name, value)| name.len() + text(value) + size_of::<(String, Text)>()).sum()
 }

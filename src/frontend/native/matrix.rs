@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::fmt::Display;
 use std::sync::Arc;
 
-use super::environment::{Environments, Variables};
+use super::environment::Environments;
 use super::read::{Field, Reader};
 use super::values::{is_name, variable_of};
 use crate::base::{Span, StepId};
@@ -119,17 +119,18 @@ impl Reader<'_> {
     pub(super) fn matrix<'n>(
         &mut self,
         field: Field<'n, '_>,
-        env: &Variables,
+        env: &Names,
         environments: &Environments<'_>,
     ) -> Option<Matrix<'n>> {
         let taken = |variable: &str| match environments.with(variable) {
             Some(name) => Some(format!("the environment `{name}`")),
-            None => env.contains_key(variable).then(|| "`env`".to_owned()),
+            None => env.contains(variable).then(|| "`env`".to_owned()),
         };
         let Value::Map(entries) = &field.node.value else {
             self.wrong_kind(field, "a mapping of keys to lists of values", "write `matrix: { os: [a, b] }`");
             return None;
         };
+        let failed = self.left.failed.len();
         let special = |entry: &&Entry<'_>| matches!(entry.key(), "exclude" | "include");
         let mut axes: Vec<Axis<'n>> = Vec::new();
         for entry in entries.iter().filter(|entry| !special(entry) && !entry.key().starts_with("x-")) {
@@ -155,6 +156,10 @@ impl Reader<'_> {
         }
         if instances.len() > MOST {
             self.too_many(field, instances.len());
+            return None;
+        }
+        // Values that could not be evaluated are none that a step must not run without.
+        if self.left.failed.len() > failed {
             return None;
         }
         Some(Matrix { instances })

@@ -1,17 +1,15 @@
 //! The values that all steps of a pipeline have in common (language L13): inputs, the pipeline's `env`
 //! and that of the environment which the run has chosen; and what is wrong with what the run was given.
 
-use std::collections::BTreeMap;
-
 use super::declared::Declared;
-use super::environment::{Environments, Variables};
+use super::environment::Environments;
 use super::inputs::{self, Input};
 use super::matrix::Matrix;
 use super::read::{Fields, Reader};
+use super::scope::Variables;
 use crate::frontend::origin::{Names, OfStep, Origins, names};
 use crate::frontend::{Given, NotAccepted, shorten};
 use crate::plan::Text;
-use crate::plan::expression::Value;
 
 /// What all steps have in common.
 pub(super) struct PipelineValues<'n> {
@@ -33,39 +31,43 @@ impl Reader<'_> {
         fields: &Fields<'n, '_>,
         given: &Given<'_>,
     ) -> PipelineValues<'n> {
+        let chosen = given.choice.environment.clone();
+        self.scope.choose(chosen.as_deref().unwrap_or_default());
+        let before = self.found.len();
         let inputs = fields.get("inputs").map(|field| self.inputs(field)).unwrap_or_default();
         let accepted = inputs::accept(&inputs, &given.choice.inputs);
         let mut problems = accepted.problems;
-        let values = accepted.values.iter();
-        let mut env: Variables =
-            values.map(|(name, value)| (inputs::variable(name), Text::Known(value.clone()))).collect();
+        let mut given_inputs = Variables::default();
+        for (input, written) in
+            inputs.iter().filter_map(|input| Some((input, accepted.values.get(input.name())?)))
+        {
+            self.scope.add_input(input.name(), input.value(written), written);
+            given_inputs.set(inputs::variable(input.name()), Text::Known(written.clone()), false);
+        }
+        self.scope.extend(&given_inputs);
+        // What depends on a mistake is not another one.
+        self.scope.lenient = !problems.is_empty() || self.found.len() > before;
         let own = fields.get("env").map(|field| self.environment(field)).unwrap_or_default();
-        let names = names(&own);
-        env.extend(own);
+        let names = names(own.texts());
+        self.scope.extend(&own);
         let environments =
             fields.get("environments").map(|field| self.environments(field)).unwrap_or_default();
-        let mut chosen = given.choice.environment.clone();
-        match chosen.as_deref().map(|name| (name, environments.get(name))) {
-            Some((_, Some(variables))) => env.extend(variables.clone()),
-            Some((name, None)) => {
+        let chosen = chosen.filter(|name| {
+            let variables = environments.get(name);
+            if let Some(variables) = variables {
+                self.scope.extend(variables);
+            } else {
                 problems.push(format!("there is no environment `{}`", shorten(name)));
-                chosen = None;
+                self.scope.lenient = true;
             }
-            None => {}
-        }
+            variables.is_some()
+        });
+        let env = self.scope.env().clone();
         PipelineValues { inputs, environments, chosen, env, names, problems }
     }
 }
 
 impl PipelineValues<'_> {
-    /// The inputs as expressions see them; one that is missing, which is said elsewhere, has a value of its
-    /// type.
-    pub(super) fn typed(&self, given: &Given<'_>) -> BTreeMap<String, Value> {
-        let accepted = inputs::accept(&self.inputs, &given.choice.inputs).values;
-        let value = |input: &Input<'_>| input.value(accepted.get(input.name()).map_or("", String::as_str));
-        self.inputs.iter().map(|input| (input.name().to_owned(), value(input))).collect()
-    }
-
     /// Looks for variables that both `--env` and a matrix set: its instances would not be what they are
     /// called.
     pub(super) fn clashes(&mut self, declared: &[Declared<'_>], given: &Given<'_>) {
@@ -82,7 +84,7 @@ impl PipelineValues<'_> {
     pub(super) fn origins(&self, steps: Vec<OfStep>) -> Origins {
         let environment = self.chosen.as_ref().and_then(|name| {
             let variables = self.environments.get(name)?;
-            Some((name.clone(), names(variables)))
+            Some((name.clone(), names(variables.texts())))
         });
         Origins { pipeline: Names::clone(&self.names), environment, steps }
     }

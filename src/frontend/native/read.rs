@@ -3,10 +3,12 @@
 
 use std::rc::Rc;
 
+use super::interpolate::Left;
 use super::keys::{self, Key, Kind, Table};
-use crate::base::{Diagnostic, Span};
+use super::scope::Scope;
+use crate::base::{Diagnostic, Severity, SourceText, Span};
 use crate::frontend::yaml::{Entry, Node, Value};
-use crate::frontend::{codes, shorten};
+use crate::frontend::{Given, codes, shorten};
 
 /// How many names are compared for suggestions in one file, so that a file of mistakes costs no
 /// more than a good one.
@@ -14,8 +16,14 @@ const GUESSES: usize = 1_000_000;
 
 /// Collects what is wrong while values are read.
 pub(super) struct Reader<'d> {
-    found: &'d mut Vec<Diagnostic>,
+    pub(super) found: &'d mut Vec<Diagnostic>,
     guesses: usize,
+    /// The file, and those it includes.
+    pub(super) source: Option<&'d SourceText>,
+    /// What expressions may ask.
+    pub(super) scope: Scope<'d>,
+    /// What is left to be looked at once all steps are known.
+    pub(super) left: Left,
 }
 
 /// The entries of a mapping, by the keys of its table.
@@ -68,8 +76,26 @@ impl<'n, 's> Field<'n, 's> {
 }
 
 impl<'d> Reader<'d> {
-    pub(super) fn new(found: &'d mut Vec<Diagnostic>) -> Self {
-        Self { found, guesses: GUESSES }
+    pub(super) fn new(source: &'d SourceText, given: Given<'d>, found: &'d mut Vec<Diagnostic>) -> Self {
+        let scope = Scope::new(given);
+        Self { found, guesses: GUESSES, source: Some(source), scope, left: Left::default() }
+    }
+
+    /// One that reads what holds no expression, while the files are still being read.
+    pub(super) fn of_structure(found: &'d mut Vec<Diagnostic>) -> Self {
+        let scope = Scope::new(Given::default());
+        Self { found, guesses: GUESSES, source: None, scope, left: Left::default() }
+    }
+
+    pub(super) fn warn(
+        &mut self,
+        code: &'static str,
+        span: Span,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let error = Diagnostic::error(code, span, message).with_help(help);
+        self.found.push(Diagnostic { severity: Severity::Warning, ..error });
     }
 
     pub(super) fn error(

@@ -60,7 +60,7 @@ fn described(key: &Key) -> Value {
 /// A key of a template, in which any scalar may be a parameter. What it comes to is judged where the template
 /// is used.
 fn parametric(key: &Key) -> Value {
-    let mut schema = json!({ "anyOf": [value(key.kind), { "pattern": r"\$\{\{", "type": "string" }] });
+    let mut schema = json!({ "anyOf": [plain(key.kind), expression()] });
     if matches!(key.kind, Kind::Mapping(_) | Kind::List(_) | Kind::Matrix | Kind::Retry | Kind::AllowFailure)
     {
         schema = json!({ "type": ["object", "array", "string", "number", "boolean"] });
@@ -69,7 +69,28 @@ fn parametric(key: &Key) -> Value {
     schema
 }
 
+/// Where something else than any text is wanted, an expression may stand for it.
 fn value(kind: Kind) -> Value {
+    let plain = plain(kind);
+    match kind {
+        Kind::Boolean
+        | Kind::Duration
+        | Kind::Size
+        | Kind::Cpus
+        | Kind::Count
+        | Kind::User
+        | Kind::Image
+        | Kind::Choice(_)
+        | Kind::Attempts => json!({ "anyOf": [plain, expression()] }),
+        _ => plain,
+    }
+}
+
+fn expression() -> Value {
+    json!({ "type": "string", "pattern": "\\$\\{\\{" })
+}
+
+fn plain(kind: Kind) -> Value {
     match kind {
         Kind::Version => json!({ "const": 1 }),
         // A plain `true` is the name `true`: where text is wanted a scalar keeps its spelling.
@@ -101,7 +122,7 @@ fn value(kind: Kind) -> Value {
         Kind::Script => json!({ "anyOf": [script(), list(text(), 1)] }),
         Kind::Words => list(text(), 0),
         Kind::Command => list(text(), 1),
-        Kind::Shell => json!({ "anyOf": [{ "enum": ["sh", "bash"] }, list(text(), 1)] }),
+        Kind::Shell => json!({ "anyOf": [{ "enum": ["sh", "bash"] }, expression(), list(text(), 1)] }),
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::Needs => json!({ "anyOf": [steps(0), { "$ref": reference(&keys::NEEDS) }] }),
         Kind::NeededSteps => steps(1),
@@ -129,9 +150,12 @@ fn value(kind: Kind) -> Value {
             list(json!({ "anyOf": [{ "enum": retry::CLASSES }, code] }), 1)
         }
         Kind::AllowFailure => {
-            json!({ "anyOf": [{ "type": "boolean" }, { "$ref": reference(&keys::ALLOW_FAILURE) }] })
+            json!({ "anyOf": [value(Kind::Boolean), { "$ref": reference(&keys::ALLOW_FAILURE) }] })
         }
-        Kind::ExitCodes => list(json!({ "type": "integer", "minimum": 1, "maximum": 255 }), 1),
+        Kind::ExitCodes => {
+            let code = json!({ "type": "integer", "minimum": 1, "maximum": 255 });
+            list(json!({ "anyOf": [code, expression()] }), 1)
+        }
         Kind::Arguments => json!({ "type": "object", "additionalProperties": text() }),
         Kind::Files => list(text(), 1),
         Kind::Mapping(table) => json!({ "$ref": reference(table) }),

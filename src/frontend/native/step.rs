@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::declared::Declared;
-use super::environment::{Environments, Variables};
+use super::environment::Environments;
 use super::keys;
 use super::program::default_shell;
 use super::read::{Field, Fields, Reader};
+use super::scope::Variables;
 use crate::base::{Span, StepId};
 use crate::frontend::lines::Lines;
 use crate::frontend::origin::names;
@@ -105,17 +106,17 @@ impl Reader<'_> {
         let fields = self.fields(&keys::STEP, field);
         let defaults = place.defaults;
         let name = fields.get("name").and_then(|field| self.name(field).map(|name| (name, field.node.span)));
-        let needed = fields.get("needs").map(|field| self.needs(field));
-        let image = self.step_image(&fields, name, defaults);
-        let program = self.program(&fields, &defaults.shell);
-        let own = fields.get("env").map(|field| self.environment(field)).unwrap_or_default();
-        let owned = names(&own);
-        let mut env = place.env.clone();
-        env.extend(own);
         let skipped = fields
             .get("environments")
             .and_then(|field| self.skipped_in(field, place.environments, place.chosen));
         let skipped = place.skipped.map(str::to_owned).or(skipped);
+        self.scope.place.step = name.map(|(name, _)| name.to_owned());
+        self.scope.enter(place.env.clone());
+        let own = fields.get("env").map(|field| self.environment(field)).unwrap_or_default();
+        self.scope.extend(&own);
+        let needed = fields.get("needs").map(|field| self.needs(field));
+        let image = self.step_image(&fields, name, defaults);
+        let program = self.program(&fields, &defaults.shell);
         let user = fields.get("user").and_then(|field| self.user(field));
         let timeout = fields.get("timeout").and_then(|field| self.duration(field));
         let mut resources = defaults.resources.clone();
@@ -126,7 +127,10 @@ impl Reader<'_> {
         let after = fields.get("after").and_then(|field| self.after(field));
         let allow_failure = fields.get("allow_failure").map(|field| self.allow_failure(field));
         let retry = fields.get("retry").map(|field| self.retry(field));
-        let matrix = fields.get("matrix").and_then(|field| self.matrix(field, &env, place.environments));
+        let matrix = fields.get("matrix").and_then(|field| {
+            let taken = names(self.scope.env().texts());
+            self.matrix(field, &taken, place.environments)
+        });
         let when = fields.get("when").and_then(|field| self.when(field));
         let id = StepId::new(name.map_or("", |(name, _)| name));
         let waits = needed.as_ref().is_some_and(|needed| !needed.steps.is_empty());
@@ -134,8 +138,10 @@ impl Reader<'_> {
         let needed = needed.filter(|_| waits || place.apart.is_none());
         let declared = name.map(|(name, span)| {
             let (stage, apart) = (place.stage, place.apart);
-            Declared { name, span, stage, apart, needed, when, matrix, env: owned }
+            Declared { name, span, stage, apart, needed, when, matrix, env: names(own.texts()) }
         });
+        let env = self.scope.enter(Variables::default()).into_texts();
+        self.scope.place.step = None;
         let step = Step {
             name: id.as_str().to_owned(),
             id,
@@ -195,12 +201,16 @@ impl Reader<'_> {
     }
 
     fn image(&mut self, field: Field<'_, '_>) -> Option<Image> {
-        let text = self.text(field, "an image such as `rust:1.95`")?;
+        let resolved = self.late_text(field, "an image such as `rust:1.95`")?;
+        let text = match resolved.text {
+            Text::Known(text) => text,
+            late @ Text::Late(_) => return Some(Image::Reference(late)),
+        };
         if text == "host" {
             return Some(Image::Host);
         }
-        if !text.is_empty() && !text.contains(char::is_whitespace) {
-            return Some(Image::Reference(Text::Known(text.into_owned())));
+        if resolved.as_written || !text.is_empty() && !text.contains(char::is_whitespace) {
+            return Some(Image::Reference(Text::Known(text)));
         }
         let message = format!("`{}` is not an image", shorten(&text));
         let help = "a registry reference such as `rust:1.95`, or `host`";

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::pieces;
 use super::read::{Field, Reader};
 use crate::base::Bytes;
 use crate::base::units::parse_duration;
@@ -34,22 +35,6 @@ impl Reader<'_> {
         }
     }
 
-    /// Text in which `${{ }}` would be replaced, and `$${{` stands for itself.
-    pub(super) fn text<'n>(&mut self, field: Field<'n, '_>, wanted: &str) -> Option<Cow<'n, str>> {
-        let text = self.verbatim(field, wanted)?;
-        if !text.contains("${{") {
-            return Some(Cow::Borrowed(text));
-        }
-        let literal = text.replace("$${{", "");
-        if literal.contains("${{") {
-            let message = format!("`${{{{ }}}}` in `{}` is not known to this version yet", field.key);
-            let help = "write the value itself; for a literal `${{` write `$${{`";
-            self.error(codes::NOT_YET, field.node.span, message, help);
-            return None;
-        }
-        Some(Cow::Owned(text.replace("$${{", "${{")))
-    }
-
     pub(super) fn name<'n>(&mut self, field: Field<'n, '_>) -> Option<&'n str> {
         let name = self.verbatim(field, "a name")?;
         if is_name(name) {
@@ -57,6 +42,9 @@ impl Reader<'_> {
         }
         let message = format!("`{}` is not a name", shorten(name));
         let help = match suggestion(name) {
+            _ if !pieces::is_plain(name) => {
+                "names stand for themselves; there is no `${{ }}` in them".to_owned()
+            }
             Some(better) => format!("small letters, digits, `_` and `-`, a letter first: `{better}`"),
             None => "small letters, digits, `_` and `-`, a letter first, at most 63".to_owned(),
         };
@@ -65,12 +53,13 @@ impl Reader<'_> {
     }
 
     pub(super) fn boolean(&mut self, field: Field<'_, '_>) -> Option<bool> {
-        let text = self.verbatim(field, "`true` or `false`")?;
-        match (text, is_plain(field)) {
+        let written = self.verbatim(field, "`true` or `false`")?;
+        let text = self.text(field, "`true` or `false`")?;
+        match (&*text, is_plain(field) || !pieces::is_plain(written)) {
             ("true", true) => Some(true),
             ("false", true) => Some(false),
             _ => {
-                let message = format!("`{}` is not a boolean", shorten(text));
+                let message = format!("`{}` is not a boolean", shorten(&text));
                 let help = format!("`{}` is `true` or `false`, without quotes", field.key);
                 self.error(codes::BAD_BOOLEAN, field.node.span, message, help);
                 None
@@ -150,7 +139,7 @@ impl Reader<'_> {
     /// A decimal number of cores, in thousandths.
     pub(super) fn cpus(&mut self, field: Field<'_, '_>) -> Option<u32> {
         let text = self.number(field, "a number of cores such as `1.5`")?;
-        let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+        let (whole, part) = text.split_once('.').unwrap_or((&text, "0"));
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let millis = (digits(whole) && digits(part) && part.len() <= 3)
             .then(|| format!("{whole}{part:0<3}").parse().ok())
@@ -158,7 +147,7 @@ impl Reader<'_> {
             .filter(|millis| *millis > 0);
         if millis.is_none() {
             let help = "a decimal above zero, with at most three digits after the point: `1.5`, `0.25`";
-            self.bad_number(field, text, help);
+            self.bad_number(field, &text, help);
         }
         millis
     }
@@ -170,23 +159,28 @@ impl Reader<'_> {
             text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
         let number = digits.then(|| text.parse().ok()).flatten().filter(|n| (least..=most).contains(n));
         if number.is_none() {
-            self.bad_number(field, text, &format!("a whole number from {least} to {most}"));
+            self.bad_number(field, &text, &format!("a whole number from {least} to {most}"));
         }
         number
     }
 
-    fn number<'n>(&mut self, field: Field<'n, '_>, wanted: &str) -> Option<&'n str> {
+    fn number<'n>(&mut self, field: Field<'n, '_>, wanted: &str) -> Option<Cow<'n, str>> {
         self.bare(field, wanted, "write the number without quotes")
     }
 
-    /// What quotes would make a text of.
-    pub(super) fn bare<'n>(&mut self, field: Field<'n, '_>, wanted: &str, help: &str) -> Option<&'n str> {
+    /// What quotes would make a text of, unless they are those of an expression.
+    pub(super) fn bare<'n>(
+        &mut self,
+        field: Field<'n, '_>,
+        wanted: &str,
+        help: &str,
+    ) -> Option<Cow<'n, str>> {
         let text = self.verbatim(field, wanted)?;
-        if !is_plain(field) {
+        if !is_plain(field) && pieces::is_plain(text) {
             self.wrong_kind(field, wanted, help);
             return None;
         }
-        Some(text)
+        self.text(field, wanted)
     }
 
     fn bad_number(&mut self, field: Field<'_, '_>, text: &str, help: &str) {

@@ -4,15 +4,14 @@
 //! what it waits for. What depends on how other steps end stays in the plan, with all values put in.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 
 use super::declared::Declared;
 use super::read::{Field, Reader};
 use crate::base::Span;
 use crate::frontend::lines::Lines;
-use crate::frontend::{Given, codes, shorten};
-use crate::plan::expression::{Expression, ExpressionError, Facts, Group, StepUse, Value};
+use crate::frontend::{codes, shorten};
+use crate::plan::expression::{Expression, ExpressionError, StepUse};
 use crate::plan::graph::{Graph, Waits};
 use crate::plan::{Condition, Plan, Step, Text};
 
@@ -36,10 +35,6 @@ pub(super) struct Conditions<'c, 'n> {
     pub(super) owners: &'c [Option<usize>],
     /// Of each stage its condition, with the environment it is decided in.
     pub(super) stages: &'c [Option<(When<'n>, BTreeMap<String, Text>)>],
-    pub(super) inputs: BTreeMap<String, Value>,
-    /// The one that was chosen; empty when none was.
-    pub(super) environment: &'c str,
-    pub(super) given: &'c Given<'c>,
     pub(super) lines: &'c Lines<'c>,
 }
 
@@ -120,11 +115,6 @@ struct World<'c, 'n> {
     names: HashMap<&'c str, Vec<usize>>,
     /// Output keys of each step of the file.
     outputs: HashMap<String, Vec<String>>,
-    inputs: &'c BTreeMap<String, Value>,
-    environment: &'c str,
-    event: BTreeMap<String, String>,
-    git: OnceCell<Result<BTreeMap<String, String>, String>>,
-    given: &'c Given<'c>,
     lines: &'c Lines<'c>,
 }
 
@@ -143,24 +133,8 @@ impl<'c, 'n> World<'c, 'n> {
             graph: Graph::new(plan),
             names,
             outputs: writers.map(|(_, step)| (name(step), step.outputs.clone())).collect(),
-            inputs: &all.inputs,
-            environment: all.environment,
-            event: BTreeMap::new(),
-            git: OnceCell::new(),
-            given: all.given,
             lines: all.lines,
         }
-    }
-
-    fn git(&self) -> Result<&BTreeMap<String, String>, &String> {
-        self.git
-            .get_or_init(|| {
-                let facts = self.given.source.git().map_err(|error| error.to_string())?;
-                let named =
-                    [("sha", facts.sha), ("branch", facts.branch), ("tag", facts.tag), ("url", facts.url)];
-                Ok(named.map(|(name, value)| (name.to_owned(), value)).into())
-            })
-            .as_ref()
     }
 
     /// Decides a condition in an environment; none when it was refused.
@@ -170,50 +144,13 @@ impl<'c, 'n> World<'c, 'n> {
         env: &BTreeMap<String, Text>,
         reader: &mut Reader<'_>,
     ) -> Option<Decided> {
-        let decided = when.parsed.clone().and_then(|expression| self.evaluated(&expression, env, when.text));
+        let decided = match &when.parsed {
+            Ok(_) if reader.scope.lenient => return None,
+            Ok(expression) => evaluated(expression, env, when.text, reader),
+            Err(error) => Err(error.clone()),
+        };
         decided.map_err(|error| self.refuse(when, codes::BAD_CONDITION, error, reader)).ok()
     }
-
-    fn evaluated(
-        &self,
-        expression: &Expression,
-        env: &BTreeMap<String, Text>,
-        text: &str,
-    ) -> Result<Decided, ExpressionError> {
-        let unknown = BTreeMap::new();
-        let git = if expression.groups().contains(&Group::Git) {
-            self.git().map_err(|why| ExpressionError {
-                offset: 0,
-                message: format!("the repository cannot be read: {why}"),
-                help: "the condition asks for `git`; see that the repository is whole".to_owned(),
-            })?
-        } else {
-            &unknown
-        };
-        let mut env = Cow::Borrowed(env);
-        if !self.given.choice.env.is_empty() {
-            let chosen = self.given.choice.env.iter();
-            env.to_mut().extend(chosen.map(|(name, value)| (name.clone(), Text::Known(value.clone()))));
-        }
-        let facts = Facts {
-            inputs: self.inputs,
-            env: &env,
-            git,
-            event: &self.event,
-            environment: self.environment,
-            files: self.given.source.files(),
-            steps: None,
-        };
-        Ok(match expression.decide(&facts)? {
-            Some(true) => Decided::True,
-            Some(false) => Decided::False(format!("`{}` is false", in_a_line(text))),
-            None => {
-                let left = expression.reduce(&facts);
-                Decided::Late(Expression::parse_reduced(&left.to_string())?)
-            }
-        })
-    }
-
     /// Checks that the steps that a condition names are there, and have ended when it is decided.
     fn ended_before(&self, when: &When<'_>, position: usize, reader: &mut Reader<'_>) {
         let Ok(expression) = &when.parsed else { return };
@@ -262,6 +199,28 @@ impl<'c, 'n> World<'c, 'n> {
         let needed = matches!(&other.waits, Waits::All(needs) if needs.contains(&named));
         behind_barrier || needed || self.graph.happens_before(named, position)
     }
+}
+
+/// What a condition comes to in an environment.
+fn evaluated(
+    expression: &Expression,
+    env: &BTreeMap<String, Text>,
+    text: &str,
+    reader: &mut Reader<'_>,
+) -> Result<Decided, ExpressionError> {
+    let mut env = Cow::Borrowed(env);
+    let facts = reader.scope.facts_in(expression, &mut env).map_err(|message| {
+        let help = "the condition asks for `git`; see that the repository is whole".to_owned();
+        ExpressionError { offset: 0, message, help }
+    })?;
+    Ok(match expression.decide(&facts)? {
+        Some(true) => Decided::True,
+        Some(false) => Decided::False(format!("`{}` is false", in_a_line(text))),
+        None => {
+            let left = expression.reduce(&facts);
+            Decided::Late(Expression::parse_reduced(&left.to_string())?)
+        }
+    })
 }
 
 /// A condition on one line, for where it was false.

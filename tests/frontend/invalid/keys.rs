@@ -428,14 +428,14 @@ stages:
         run: make ${{ not.touched.in.a.script }}
         env: { REF: '${{ git.sha }}', LITERAL: '$${{ fine }}' }
 "), @"
-    W0122
+    W0177
 
-      × `${{ }}` in `env` is not known to this version yet
-       ╭─[windlass.yml:7:21]
-     7 │         env: { REF: '${{ git.sha }}', LITERAL: '$${{ fine }}' }
-       ·                     ────────────────
+      ⚠ `${{ }}` in a script is not replaced
+       ╭─[windlass.yml:6:19]
+     6 │         run: make ${{ not.touched.in.a.script }}
+       ·                   ───
        ╰────
-      help: write the value itself; for a literal `${{` write `$${{`
+      help: a script gets values as variables: `$WINDLASS_INPUT_<NAME>`, or others by `env`
     ");
 }
 

@@ -4,6 +4,7 @@ mod conditions;
 mod environments;
 mod graph;
 mod inputs;
+mod interpolation;
 mod keys;
 mod matrix;
 mod values;

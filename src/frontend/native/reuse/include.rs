@@ -89,10 +89,11 @@ impl Includes<'_, '_> {
         }
         let Some(field) = fields.get("include") else { return };
         let help = "write `include: [ci/templates.yml]`";
-        let items: Vec<_> = Reader::new(self.found).items(field, "a list of files", help).collect();
-        Reader::new(self.found).at_least_one(field, "name one, or remove the key");
+        let items: Vec<_> = Reader::of_structure(self.found).items(field, "a list of files", help).collect();
+        Reader::of_structure(self.found).at_least_one(field, "name one, or remove the key");
         for item in items {
-            let path = Reader::new(self.found).verbatim(item, "the path of a file").map(str::to_owned);
+            let path =
+                Reader::of_structure(self.found).verbatim(item, "the path of a file").map(str::to_owned);
             if let Some(path) = path {
                 self.include(&path, item.node.span);
             }
@@ -100,7 +101,7 @@ impl Includes<'_, '_> {
     }
 
     fn templates(&mut self, field: Field<'_, '_>) {
-        let mut reader = Reader::new(self.found);
+        let mut reader = Reader::of_structure(self.found);
         let mut copier = Copier::default();
         let help = "write `templates: [{ name: unit, run: … }]`";
         let items: Vec<_> = reader.items(field, "a list of templates", help).collect();
@@ -150,7 +151,8 @@ impl Includes<'_, '_> {
         self.chain.push(name);
         if let Some(root) = load(&text, start, self.found) {
             if let Value::Map(_) = &root.value {
-                let fields = Reader::new(self.found).fields(&keys::INCLUDED, Field::new("include", &root));
+                let fields =
+                    Reader::of_structure(self.found).fields(&keys::INCLUDED, Field::new("include", &root));
                 self.file(&fields);
             } else {
                 let message = format!("an included file is a mapping, not {}", root.kind());

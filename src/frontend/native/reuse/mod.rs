@@ -42,7 +42,7 @@ pub(in crate::frontend) fn expand<'s>(
 ) -> Expanded<'s> {
     let library = Library::read(source, &root, view, found);
     let notes = Notes::new(&library);
-    let mut expansion = Expansion { reader: Reader::new(found), library, notes, nodes: 0, text: 0 };
+    let mut expansion = Expansion { reader: Reader::of_structure(found), library, notes, nodes: 0, text: 0 };
     let root = expansion.pipeline(&root).unwrap_or(root);
     Expanded { root, notes: expansion.notes }
 }
