@@ -60,7 +60,7 @@ fn a_plan_with_everything_that_is_not_the_default() {
     │  ├─ any                  sample  needs any of a, b · after always
     │  ├─ style                sample  may fail with 1, 75 · retry 2
     │  ├─ release              sample  skipped: git.branch == 'main' is false
-    │  └─ late                 sample  when steps.a.outputs.go == 'yes' · timeout 1m30s
+    │  └─ late                 sample  decided at run time: steps.a.outputs.go == 'yes' · timeout 1m30s
     └─ finally
        └─ tidy  sample  may fail
     ");
