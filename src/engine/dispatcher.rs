@@ -189,7 +189,8 @@ impl Dispatcher {
                 Decision::Hold(position) => self.hold(position),
                 Decision::End(position, end) => {
                     self.withdraw(position);
-                    self.step_ended(position, end, false);
+                    let allowed = self.allowed(position, &end);
+                    self.step_ended(position, end, allowed);
                 }
                 Decision::Stop(position, reason) => self.stop(position, reason),
                 Decision::StageEnded(position) => self.stage_ended(position),
@@ -393,10 +394,18 @@ impl Dispatcher {
     }
 
     fn finish_step(&mut self, position: usize, end: End) {
-        let (_, step) = self.place(position);
-        let allowed = end.outcome == Outcome::Failed && step.allow_failure.covers(end.exit_code);
+        let allowed = self.allowed(position, &end);
+        let id = &place(&self.plan, &self.schedule, position).1.id;
+        if let Some(state) = self.state.steps.get(id) {
+            self.schedule.wrote(position, &state.outputs);
+        }
         self.step_ended(position, end.clone(), allowed);
         self.schedule.ended(position, &end, allowed);
+    }
+
+    fn allowed(&self, position: usize, end: &End) -> bool {
+        let (_, step) = self.place(position);
+        end.outcome == Outcome::Failed && step.allow_failure.covers(end.exit_code)
     }
 
     fn step_ended(&mut self, position: usize, end: End, allowed: bool) {

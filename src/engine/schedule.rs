@@ -7,9 +7,11 @@
 
 mod ahead;
 mod held;
+mod late;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use self::late::Late;
 use crate::base::{Outcome, Reason};
 use crate::event::{CancelLevel, End};
 use crate::plan::graph::{Graph, StageKind, Waits};
@@ -34,6 +36,7 @@ pub(super) enum Decision {
 pub(super) struct Schedule {
     graph: Graph,
     steps: Vec<StepSlot>,
+    late: Late,
     stages: Vec<StageSlot>,
     jobs: usize,
     running: usize,
@@ -63,6 +66,8 @@ struct StepSlot {
     status: Status,
     after: After,
     condition: Condition,
+    /// A failure without an exit code of its own does not count.
+    may_fail: bool,
     /// Something else than its turn has to come before it starts.
     to_hold: bool,
     /// Needs that have not ended.
@@ -119,6 +124,7 @@ impl Schedule {
             status: Status::Waiting,
             after: if step.after == After::Success { stage.after } else { step.after },
             condition: step.condition.clone(),
+            may_fail: step.allow_failure.covers(None),
             to_hold: step.gate.is_some(),
             unended: node.waits.needs().len(),
             unstarted: node.waits.needs().len(),
@@ -128,6 +134,7 @@ impl Schedule {
         });
         Self {
             steps: steps.collect(),
+            late: Late::new(plan),
             stages: stages.collect(),
             graph,
             jobs: jobs.max(1),
@@ -174,6 +181,11 @@ impl Schedule {
     /// Whether every step has ended.
     pub(super) fn is_over(&self) -> bool {
         self.open == self.stages.len() && self.decisions.is_empty()
+    }
+
+    /// Takes in what a running step wrote that is about to end.
+    pub(super) fn wrote(&mut self, step: usize, outputs: &BTreeMap<String, String>) {
+        self.late.wrote(step, outputs);
     }
 
     /// Takes in how a running step ended.
@@ -262,6 +274,7 @@ impl Schedule {
             return;
         }
         self.nearly.remove(&step);
+        self.steps[step].condition = Condition::True;
         if self.steps[step].to_hold {
             self.hold(step);
         } else {
@@ -297,10 +310,7 @@ impl Schedule {
             }
             _ if !met => Some(End::skipped(Reason::DependencyFailed, None)),
             _ if slot.doomed.is_some() => slot.doomed.map(|reason| End::because(reason, None)),
-            (Condition::Late(expression), _) => {
-                let why = format!("this version cannot decide conditions at run time: `{expression}`");
-                Some(End::because(Reason::ConditionError, Some(why)))
-            }
+            (Condition::Late(_), _) => self.late.why_not(step),
             _ => None,
         }
     }
@@ -353,8 +363,9 @@ impl Schedule {
 
     /// Ends a step that never ran.
     fn end(&mut self, step: usize, end: End) {
+        let allowed = end.outcome == Outcome::Failed && self.steps[step].may_fail;
         self.decisions.push_back(Decision::End(step, end.clone()));
-        self.record(step, &end, false);
+        self.record(step, &end, allowed);
     }
 
     fn record(&mut self, step: usize, end: &End, allowed: bool) {
@@ -368,6 +379,7 @@ impl Schedule {
             }
             Status::Waiting | Status::Held | Status::Ready => self.leave_waiting(step, Status::Ended),
         }
+        self.late.record(step, end, allowed);
         let broken = is_broken(end, allowed);
         for dependent in dependents {
             let slot = &mut self.steps[dependent];

@@ -1,6 +1,7 @@
 //! The engine on the fake backend, on tokio's paused clock: no test sleeps, every test sees events.
 
 mod cancelling;
+mod conditions;
 mod failures;
 mod gates;
 mod lookahead;
