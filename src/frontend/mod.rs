@@ -70,6 +70,19 @@ pub fn compile(source: &SourceText, given: &Given<'_>) -> Compiled {
     Compiled { source, plan, origins, diagnostics, refused }
 }
 
+/// Shows a text of the user's in a sentence.
+fn shown(text: &str) -> String {
+    if text.is_empty() { "an empty text".to_owned() } else { format!("`{}`", shorten(text)) }
+}
+
+/// Joins words of which there may be several: `one, two or three`.
+fn joined(words: &[String], last: &str) -> String {
+    match words {
+        [first @ .., end] if !first.is_empty() => format!("{} {last} {end}", first.join(", ")),
+        words => words.concat(),
+    }
+}
+
 /// Cuts a text of the user's short enough for a message.
 fn shorten(text: &str) -> String {
     const LONGEST: usize = 60;

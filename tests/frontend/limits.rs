@@ -157,7 +157,7 @@ fn line_ends_and_a_byte_order_mark_change_nothing() {
 #[test]
 fn places_are_right_with_other_line_ends_and_a_byte_order_mark() {
     let text = "\u{feff}# größe\r\nname: →\r\nstages: [{ name: A }]\r\n";
-    assert_snapshot!(messages(text), @r"
+    assert_snapshot!(messages(text), @"
     W0131
 
       × `→` is not a name
@@ -174,7 +174,7 @@ fn places_are_right_with_other_line_ends_and_a_byte_order_mark() {
      3 │ stages: [{ name: A }]
        ·          ─
        ╰────
-      help: add `steps`. Its steps.
+      help: add `steps`. What runs in it.
 
     W0131
 

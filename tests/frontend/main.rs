@@ -11,6 +11,7 @@ mod schema;
 mod values;
 
 use windlass::base::{Severity, SourceText};
+use windlass::frontend::codes::Code;
 use windlass::frontend::{Compiled, Given, compile, render};
 
 /// Compiles a text as `windlass.yml`.
@@ -25,5 +26,11 @@ fn messages(text: &str) -> String {
     let error = compiled.diagnostics.iter().any(|found| found.severity == Severity::Error);
     let refused = error || compiled.refused.is_some();
     assert_eq!(compiled.plan.is_none(), refused, "a plan, or reasons for none");
+    for found in &compiled.diagnostics {
+        assert!(Code::find(found.code).is_some(), "{}: `windlass explain` does not know it", found.code);
+        assert!(found.help.is_some(), "{}: does not say what to do: {}", found.code, found.message);
+        // Of a file that is too large no line is at fault.
+        assert!(found.span.is_some() || found.code == "W0101", "{}: has no place", found.code);
+    }
     render(&source, &compiled.diagnostics, false)
 }

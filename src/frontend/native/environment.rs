@@ -6,7 +6,7 @@ use super::scope::Variables;
 use super::values::is_name;
 use crate::base::Span;
 use crate::frontend::yaml::Value;
-use crate::frontend::{codes, shorten};
+use crate::frontend::{codes, joined, shorten, shown};
 
 /// The named environments of a pipeline, in the order of the file.
 #[derive(Default)]
@@ -48,7 +48,7 @@ impl Reader<'_> {
 
     fn name_of_environment(&mut self, name: &str, span: Span) {
         if !is_name(name) {
-            let message = format!("`{}` is not a name", shorten(name));
+            let message = format!("{} is not a name", shown(name));
             let help = "small letters, digits, `_` and `-`, a letter first, at most 63";
             self.error(codes::BAD_NAME, span, message, help);
         }
@@ -81,7 +81,8 @@ impl Reader<'_> {
         if named.is_empty() || chosen.is_some_and(|chosen| named.contains(&chosen)) {
             return None;
         }
-        let names = named.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
+        let names: Vec<_> = named.iter().map(|name| format!("`{name}`")).collect();
+        let names = joined(&names, "or");
         Some(match chosen {
             Some(chosen) => format!("for the environment {names}, and `{chosen}` is chosen"),
             None => format!("for the environment {names}, and none is chosen"),
@@ -141,7 +142,7 @@ impl Reader<'_> {
         let good = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !good {
-            let message = format!("`{}` cannot be the name of a variable", shorten(name));
+            let message = format!("{} cannot be the name of a variable", shown(name));
             let help = "letters, digits and `_`, not beginning with a digit";
             self.error(codes::BAD_VARIABLE, span, message, help);
         }

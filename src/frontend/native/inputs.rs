@@ -8,7 +8,7 @@ use super::keys;
 use super::read::{Field, Fields, Reader};
 use super::values::variable_of;
 use crate::base::Span;
-use crate::frontend::{codes, shorten, yaml};
+use crate::frontend::{codes, joined, shorten, yaml};
 use crate::plan::expression::Value;
 
 /// A declared input.
@@ -119,7 +119,8 @@ impl Takes<'_> {
             Takes::Number => "a number".to_owned(),
             Takes::Boolean => "`true` or `false`".to_owned(),
             Takes::OneOf(values) => {
-                values.iter().map(|value| format!("`{}`", shorten(value))).collect::<Vec<_>>().join(" or ")
+                let values: Vec<_> = values.iter().map(|value| format!("`{}`", shorten(value))).collect();
+                joined(&values, "or")
             }
         }
     }

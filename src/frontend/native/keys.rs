@@ -224,7 +224,7 @@ pub(super) static STAGE: Table = Table {
         key("fail_fast", Kind::Boolean, "Whether the first failed step cancels the others; true."),
         key("env", Kind::Environment, "Environment of its steps.").also(&["variables", "environment"]),
         key("environments", Kind::Chosen, "Skipped unless one of these environments is chosen."),
-        key("steps", Kind::List(&STEP), "Its steps.").required().also(&["jobs", "tasks"]),
+        key("steps", Kind::List(&STEP), "What runs in it.").required().also(&["jobs", "tasks"]),
         key("when", Kind::Condition, "Whether its steps run: an expression, such as `git.branch == 'main'`.")
             .also(&["if", "only", "condition"]),
         later("services"),

@@ -8,7 +8,7 @@ use super::keys::{self, Key, Kind, Table};
 use super::scope::Scope;
 use crate::base::{Diagnostic, Severity, SourceText, Span};
 use crate::frontend::yaml::{Entry, Node, Value};
-use crate::frontend::{Given, codes, shorten};
+use crate::frontend::{Given, codes, joined, shorten};
 
 /// How many names are compared for suggestions in one file, so that a file of mistakes costs no
 /// more than a good one.
@@ -191,13 +191,13 @@ impl<'d> Reader<'d> {
         let homes: Vec<_> = (keys::ALL.iter())
             // Whatever is a key of a template is one of a step.
             .filter(|other| other.name != keys::TEMPLATE.name && known(other).any(|key| key.name == name))
-            .map(|other| other.noun)
+            .map(|other| other.noun.to_owned())
             .collect();
         let help = match (meant, near) {
             (Some(key), _) => format!("it is called `{}` here. {}", key.name, key.about),
             (None, Some((key, true))) => format!("did you mean `{key}`?"),
             (None, _) if !homes.is_empty() => {
-                format!("it is a key of {}; the keys of {} are {}", homes.join(" and "), table.noun, keys())
+                format!("it is a key of {}; the keys of {} are {}", joined(&homes, "and"), table.noun, keys())
             }
             (None, Some((key, false))) => {
                 format!("the nearest is `{key}`; the keys of {} are {}", table.noun, keys())

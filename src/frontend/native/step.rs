@@ -12,7 +12,7 @@ use crate::base::{Span, StepId};
 use crate::frontend::lines::Lines;
 use crate::frontend::origin::names;
 use crate::frontend::yaml::Value;
-use crate::frontend::{codes, shorten};
+use crate::frontend::{codes, shown};
 use crate::plan::{After, AllowFailure, Condition, Image, Mount, Network, Resources, Retry, Step, Text};
 
 /// The name of the volume that every native step mounts.
@@ -212,7 +212,7 @@ impl Reader<'_> {
         if resolved.as_written || !text.is_empty() && !text.contains(char::is_whitespace) {
             return Some(Image::Reference(Text::Known(text)));
         }
-        let message = format!("`{}` is not an image", shorten(&text));
+        let message = format!("{} is not an image", shown(&text));
         let help = "a registry reference such as `rust:1.95`, or `host`";
         self.error(codes::BAD_IMAGE, field.node.span, message, help);
         None

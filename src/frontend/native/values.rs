@@ -8,7 +8,7 @@ use super::read::{Field, Reader};
 use crate::base::Bytes;
 use crate::base::units::parse_duration;
 use crate::frontend::yaml::Value;
-use crate::frontend::{codes, shorten};
+use crate::frontend::{codes, joined, shorten, shown};
 
 /// Longer limits are mistakes, and clocks overflow on the longest.
 const LONGEST: Duration = Duration::from_hours(8760);
@@ -40,7 +40,7 @@ impl Reader<'_> {
         if is_name(name) {
             return Some(name);
         }
-        let message = format!("`{}` is not a name", shorten(name));
+        let message = format!("{} is not a name", shown(name));
         let help = match suggestion(name) {
             _ if !pieces::is_plain(name) => {
                 "names stand for themselves; there is no `${{ }}` in them".to_owned()
@@ -69,11 +69,12 @@ impl Reader<'_> {
 
     /// One of the words of `words`, by its index.
     pub(super) fn choice(&mut self, field: Field<'_, '_>, words: &[&'static str]) -> Option<usize> {
-        let quoted = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ");
+        let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+        let quoted = joined(&quoted, "or");
         let text = self.text(field, &quoted)?;
         let found = words.iter().position(|word| *word == text);
         if found.is_none() {
-            let message = format!("`{}` is nothing that `{}` can be", shorten(&text), field.key);
+            let message = format!("`{}` cannot be {}", field.key, shown(&text));
             let help = format!("it takes {quoted}");
             self.error(codes::BAD_WORD, field.node.span, message, help);
         }
@@ -91,7 +92,10 @@ impl Reader<'_> {
         let message = format!("`{}` is {problem}", shorten(&text));
         let help = match text.parse::<u32>() {
             Ok(_) => format!("say which unit is meant: `{text}s` or `{text}m`"),
-            Err(_) => "write whole numbers with units: `90s`, `20m`, `1h30m`".to_owned(),
+            Err(_) if problem == "not a duration" => {
+                "write whole numbers with units: `90s`, `20m`, `1h30m`".to_owned()
+            }
+            Err(_) => "it may be from `1ms` to `8760h`".to_owned(),
         };
         self.error(codes::BAD_DURATION, field.node.span, message, help);
         None
@@ -197,7 +201,7 @@ impl Reader<'_> {
         if text.splitn(2, ':').all(id) {
             return Some(text.into_owned());
         }
-        let message = format!("`{}` is not a user id", shorten(&text));
+        let message = format!("{} is not a user id", shown(&text));
         let help = "numbers: `1000`, or with the group `1000:1000`; each image reads names differently";
         self.error(codes::BAD_USER, field.node.span, message, help);
         None

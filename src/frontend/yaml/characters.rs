@@ -20,6 +20,17 @@ pub(super) fn name(found: char) -> String {
     }
 }
 
+/// What to do about a character that may not be there.
+pub(super) fn remedy(found: char) -> String {
+    match u32::from(found) {
+        code @ 1..=0xff => {
+            format!("remove it, or write it as `\\x{code:02x}` in a string with double quotes")
+        }
+        0 => "remove it; is this the right file?".to_owned(),
+        _ => "remove it; editors show it as nothing at all".to_owned(),
+    }
+}
+
 fn is_forbidden(found: char) -> bool {
     match found {
         '\t' | '\n' | '\r' | '\u{85}' => false,

@@ -61,7 +61,7 @@ fn acceptable(text: &str, start: usize) -> Result<(), Diagnostic> {
         let span = Span { start: start + at, end: start + at + character.len_utf8() };
         let message = format!("the file holds {}", characters::name(character));
         return Err(Diagnostic::error(codes::FORBIDDEN_CHARACTER, span, message)
-            .with_help("a pipeline is plain UTF-8 text; remove it, or write it in a string as \"\\x1b\""));
+            .with_help(characters::remedy(character)));
     }
     Ok(())
 }

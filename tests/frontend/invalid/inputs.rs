@@ -28,12 +28,12 @@ stages: [{ name: s, steps: [{ name: a, image: i }] }]
 
     W0135
 
-      × `float` is nothing that `type` can be
+      × `type` cannot be `float`
        ╭─[windlass.yml:3:25]
      3 │   - { name: size, type: float }
        ·                         ─────
        ╰────
-      help: it takes `string` or `number` or `boolean` or `choice`
+      help: it takes `string`, `number`, `boolean` or `choice`
 
     W0171
 

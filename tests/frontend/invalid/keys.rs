@@ -141,8 +141,8 @@ stages:
      5 │     timeout: 5m
        ·     ───────
        ╰────
-      help: it is a key of a pipeline and `defaults` and a step; the keys of a stage are `name`,
-            `after`, `fail_fast`, `env`, `environments`, `steps`, `when`
+      help: it is a key of a pipeline, `defaults` and a step; the keys of a stage are `name`, `after`,
+            `fail_fast`, `env`, `environments`, `steps`, `when`
 
     W0121
 
@@ -225,7 +225,7 @@ fn a_stage_without_steps() {
   - name: build
   - name: test
     steps: []
-"), @r"
+"), @"
     W0157
 
       × a stage has no `steps`
@@ -233,7 +233,7 @@ fn a_stage_without_steps() {
      2 │   - name: build
        ·     ────
        ╰────
-      help: add `steps`. Its steps.
+      help: add `steps`. What runs in it.
 
     W0157
 
