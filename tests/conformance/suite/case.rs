@@ -36,6 +36,8 @@ pub struct Options {
     pub env: BTreeMap<String, String>,
     pub inputs: BTreeMap<String, String>,
     pub environment: Option<String>,
+    /// Makes the source a repository, with all files committed on this branch.
+    pub git: Option<String>,
     pub keep_going: bool,
     pub in_place: bool,
     pub log_limit: Option<Bytes>,
@@ -142,6 +144,7 @@ impl Case {
                 let values = if key == "env" { &mut options.env } else { &mut options.inputs };
                 values.insert(name.to_owned(), value.to_owned());
             }
+            "git" => options.git = Some(value.to_owned()),
             "environment" => options.environment = Some(value.to_owned()),
             "keep going" => options.keep_going = yes()?,
             "in place" => options.in_place = yes()?,

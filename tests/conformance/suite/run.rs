@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -70,6 +71,9 @@ async fn execute(case: &Case, bench: &dyn Bench, faults: Faults) -> Report {
     for (path, text) in &case.files {
         write(&project, path, text);
     }
+    if let Some(branch) = &case.options.git {
+        commit(&project, branch);
+    }
     let home = Home::at(&place.path().join("home")).unwrap();
     let (handle, cancel) = engine::cancel();
     let tap = Tap::new(faults, case.options.cancel.clone(), handle);
@@ -126,6 +130,18 @@ fn write(project: &Path, path: &str, text: &str) {
     let path = project.join(path);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
+}
+
+/// Makes a repository of the project.
+fn commit(project: &Path, branch: &str) {
+    let initial = format!("--initial-branch={branch}");
+    for arguments in
+        [&["init", "--quiet", &initial][..], &["add", "."], &["commit", "--quiet", "--message", "first"]]
+    {
+        let mut git = Command::new("git");
+        git.current_dir(project).args(["-c", "user.name=t", "-c", "user.email=t@localhost"]).args(arguments);
+        assert!(git.status().unwrap().success(), "git {arguments:?}");
+    }
 }
 
 fn request(case: &Case, project: &Path) -> Request {
