@@ -8,4 +8,5 @@ mod coverage;
 mod defects;
 mod fake;
 mod pages;
+mod properties;
 mod suite;
