@@ -91,7 +91,8 @@ impl Case {
             workspace: BTreeMap::new(),
         };
         let mut lines = text.lines();
-        case.title = lines.next().and_then(|line| line.strip_prefix("# ")).unwrap_or_default().to_owned();
+        let title = lines.next().and_then(|line| line.strip_prefix("# "));
+        title.unwrap_or_default().clone_into(&mut case.title);
         while let Some(line) = lines.next() {
             if let Some(info) = line.strip_prefix("```") {
                 let body: String =
@@ -112,7 +113,7 @@ impl Case {
                 return Err(format!("there is no {what}"));
             }
         }
-        if case.workspace.is_empty() != !case.options.in_place {
+        if case.workspace.is_empty() == case.options.in_place {
             return Err("`workspace` blocks and `- in place: yes` go together".to_owned());
         }
         Ok(case)

@@ -48,10 +48,8 @@ fn order(seen: &Seen<'_>) -> Vec<String> {
                     }
                 }
             }
-            EventKind::Output(output) => {
-                if ended.contains_key(&output.step) {
-                    broken.push(format!("{} prints after its end", output.step));
-                }
+            EventKind::Output(output) if ended.contains_key(&output.step) => {
+                broken.push(format!("{} prints after its end", output.step));
             }
             EventKind::StepEnded { step, end, .. } => {
                 // A real machine may be too slow for a kill; a timeless one is not.

@@ -2,6 +2,7 @@
 //! file, so that it is the same whatever ran at the same time, and of the order what a case asks for.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
 
 use windlass::base::{Outcome, Reason, StepId};
 use windlass::event::{End, Event, EventKind, RunState, Stream};
@@ -40,11 +41,11 @@ pub fn refused(error: &RunError, exit: u8) -> String {
     match error {
         RunError::Invalid(invalid) => {
             for diagnostic in &invalid.diagnostics {
-                let line = diagnostic.span.map_or(0, |span| invalid.text.position(span.start).0);
-                outline += &format!("  {} in line {line}\n", diagnostic.code);
+                let place = diagnostic.span.map_or(0, |span| invalid.text.position(span.start).0);
+                line(&mut outline, format_args!("  {} in line {place}", diagnostic.code));
             }
         }
-        error => outline += &format!("  {error}\n"),
+        error => line(&mut outline, format_args!("  {error}")),
     }
     outline
 }
@@ -54,14 +55,14 @@ pub fn outline(seen: &Seen<'_>, asked: &str) -> String {
     let state = seen.state;
     let mut outline = format!("run {}, exit {}\n", words(state.outcome, state.reason), seen.exit);
     for stage in &state.stages {
-        outline += &format!("  stage {} {}\n", stage.id, words(stage.outcome, None));
+        line(&mut outline, format_args!("  stage {} {}", stage.id, words(stage.outcome, None)));
         for step in &stage.steps {
             outline += &told(seen, step);
         }
     }
-    for line in asked.lines() {
+    for claim in asked.lines() {
         if let Some((word, steps)) =
-            line.split_once(": ").filter(|(word, _)| ["order", "together"].contains(word))
+            claim.split_once(": ").filter(|(word, _)| ["order", "together"].contains(word))
         {
             let steps: Vec<&str> = steps.split(", ").collect();
             let holds = steps.windows(2).all(|pair| match (word, pair) {
@@ -74,10 +75,16 @@ pub fn outline(seen: &Seen<'_>, asked: &str) -> String {
                 }
                 _ => false,
             });
-            outline += &if holds { format!("{line}\n") } else { format!("not {line}\n") };
+            line(&mut outline, format_args!("{}{claim}", if holds { "" } else { "not " }));
         }
     }
     outline
+}
+
+/// Writes a line.
+fn line(outline: &mut String, words: fmt::Arguments<'_>) {
+    // A string takes whatever it is given.
+    let _ = writeln!(outline, "{words}");
 }
 
 /// A step: how it ended, and what each attempt printed.
@@ -93,7 +100,7 @@ fn told(seen: &Seen<'_>, id: &StepId) -> String {
     for (attempt, number) in step.attempts.iter().zip(1..) {
         if several {
             let end = attempt.end.as_ref().map_or("nothing".to_owned(), ending);
-            told += &format!("      attempt {number} {end}\n");
+            line(&mut told, format_args!("      attempt {number} {end}"));
         }
         let log = seen.logs.get(&(id.clone(), number)).map(Vec::as_slice).unwrap_or_default();
         let margin = if several { "        " } else { "      " };

@@ -103,7 +103,9 @@ async fn execute(case: &Case, bench: &dyn Bench, faults: Faults) -> Report {
     };
     let events = std::mem::take(&mut *events.lock().unwrap());
     let mut state = RunState::new(&plan);
-    events.iter().for_each(|event| state.apply(event));
+    for event in &events {
+        state.apply(event);
+    }
     let logs = outline::logs(&events);
     let exit = cli::exit_code(Ok(&state), !case.options.cancel.is_empty());
     let seen = Seen {
@@ -153,7 +155,7 @@ fn request(case: &Case, project: &Path) -> Request {
     request.jobs = options.jobs.or(std::num::NonZero::new(16));
     request.choice.env = options.env.clone();
     request.choice.inputs = options.inputs.clone();
-    request.choice.environment = options.environment.clone();
+    request.choice.environment.clone_from(&options.environment);
     request.keep_going = options.keep_going;
     if let Some(limit) = options.log_limit {
         request.log_limit = limit;
