@@ -105,6 +105,10 @@ struct Helper {
     /// When we give the runner up, once standard input has ended.
     orphan_at: Option<Instant>,
     finished: Option<Instant>,
+    /// The runner has the end record.
+    taken: bool,
+    /// TERM came.
+    terminated: bool,
     linger: bool,
     /// Nobody will ever read what is printed.
     broken: bool,
@@ -125,6 +129,8 @@ impl Helper {
             heard: None,
             orphan_at: None,
             finished: None,
+            taken: false,
+            terminated: false,
             linger: false,
             broken: false,
         })
@@ -144,15 +150,20 @@ impl Helper {
             let lingers = self.linger && self.orphan_at.is_none() && !self.broken;
             match self.finished {
                 Some(_) if lingers => {}
-                Some(at)
-                    if self.output.is_empty() || self.broken || Instant::now() > self.flushed_by(at) =>
-                {
+                Some(at) if self.is_delivered() || self.broken || Instant::now() > self.flushed_by(at) => {
                     return Ok(());
                 }
                 None if held_and_alone => return Ok(()),
                 _ => {}
             }
         }
+    }
+
+    /// Whether the runner has the end record: it said so; or it listens, and standard input is not there to say so.
+    /// Whoever ends the container from outside is not kept waiting for that.
+    fn is_delivered(&self) -> bool {
+        let listens = self.orphan_at.is_some() && !self.output.is_held();
+        self.taken || self.output.is_empty() && (listens || self.terminated)
     }
 
     /// Until when the last bytes may take, after an end at that time.
@@ -209,6 +220,7 @@ impl Helper {
                 Ok(Some(Command::Go(go))) => self.go(&go),
                 Ok(Some(Command::Stop)) => self.stop(Cause::Stopped),
                 Ok(Some(Command::Kill)) => self.kill(Cause::Stopped),
+                Ok(Some(Command::Taken)) => self.taken = self.finished.is_some(),
                 Ok(None) => break,
                 Err(malformed) => {
                     self.could_not_start(format!("the helper was told nonsense: {malformed}"));
@@ -219,7 +231,7 @@ impl Helper {
         }
         if sys::was_terminated() {
             self.stop(Cause::Stopped);
-            self.linger = false;
+            (self.terminated, self.linger) = (true, false);
         }
         let listens = sys::runner_listens();
         if sys::runner_lives() || listens {

@@ -4,7 +4,8 @@
 //! its standard output; the end of standard input means that the runner is gone. A frame is one
 //! byte of kind, four bytes of length (little endian) and that many bytes. The stream of reports
 //! ends with a line feed, because container logs that are kept by line add one to a last line
-//! without it.
+//! without it. The helper stays until it hears [`Command::Taken`]: that an engine took the last bytes says nothing, as
+//! it may be killed with them.
 //!
 //! Once standard input has ended, signals from outside the container are what is left: USR1 says that the
 //! runner lives, USR2 that it lives and listens again, TERM is [`Command::Stop`]. From the end of standard
@@ -52,6 +53,8 @@ pub enum Command {
     Stop,
     /// KILL now.
     Kill,
+    /// The end record has come.
+    Taken,
 }
 
 /// The program to run and everything it gets.
@@ -165,6 +168,7 @@ impl Command {
             Command::Go(_) => 1,
             Command::Stop => 2,
             Command::Kill => 3,
+            Command::Taken => 4,
         });
         if let Command::Go(go) = self {
             out.u64(u64::from(VERSION));
@@ -222,6 +226,7 @@ impl Command {
             }
             2 => Command::Stop,
             3 => Command::Kill,
+            4 => Command::Taken,
             _ => return Err(Malformed("unknown command")),
         };
         input.end(command)

@@ -50,7 +50,7 @@ fn end() -> EndRecord {
 
 #[test]
 fn commands_survive_any_cut() {
-    let sent = [Command::Go(Box::new(go())), Command::Stop, Command::Kill];
+    let sent = [Command::Go(Box::new(go())), Command::Stop, Command::Kill, Command::Taken];
     let stream: Vec<u8> = sent.iter().flat_map(Command::encode).collect();
     for size in 1..stream.len() {
         let mut frames = Frames::default();

@@ -3,7 +3,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use bollard::Docker;
@@ -44,6 +44,13 @@ pub(super) struct Shared {
     pub(super) common: Arc<link::Common>,
 }
 
+impl Shared {
+    pub(super) fn of(departures: Arc<AtomicU32>) -> Self {
+        let common = Arc::new(link::Common { departures, ..link::Common::default() });
+        Self { common, ..Self::default() }
+    }
+}
+
 impl Handle {
     pub(super) fn new(input: AttachInput, go: Vec<u8>, shared: Arc<Shared>) -> Self {
         Self { input: Mutex::new(input), go, gone: AtomicBool::new(false), shared }
@@ -55,6 +62,11 @@ impl Handle {
         if input.write_all(frame).await.is_ok() {
             let _ = input.flush().await;
         }
+    }
+
+    /// Lets a helper go that has told its end.
+    pub(super) async fn taken(&self) {
+        self.tell(&Command::Taken.encode()).await;
     }
 }
 
@@ -78,6 +90,7 @@ impl Control for Handle {
 
     fn kill(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
+            self.shared.common.stopped.store(true, Ordering::Relaxed);
             self.shared.killed.notify_one();
             self.tell(&Command::Kill.encode()).await;
         })
@@ -206,6 +219,10 @@ impl Supervisor {
         let how = match record.cause {
             Cause::CouldNotStart => How::CouldNotStart,
             Cause::TimedOut => How::TimedOut,
+            Cause::Stopped if self.was_taken_along() => {
+                message = Some("the engine went away, and then the container was ended".to_owned());
+                How::Lost(Reason::DaemonLost)
+            }
             Cause::Stopped => How::Stopped,
             Cause::Orphaned => How::Lost(Reason::RunnerLost),
             // A shell passes the end of its child on as 128 + 9.
@@ -225,6 +242,13 @@ impl Supervisor {
             });
         }
         Ended { how, message, usage: Some(usage(&record)), output: record.outputs }
+    }
+
+    /// Whether the engine was away, and so may have ended the container when it came back. We did not.
+    fn was_taken_along(&self) -> bool {
+        let link::Common { detached, stopped, departures } = &*self.shared.common;
+        let away = detached.load(Ordering::Relaxed) && departures.load(Ordering::Relaxed) > 0;
+        away && !stopped.load(Ordering::Relaxed)
     }
 
     /// The helper did not get to say how it ended; the engine does. `away`: it was not there for a while.

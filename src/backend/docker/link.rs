@@ -3,7 +3,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use bollard::Docker;
@@ -71,6 +71,8 @@ pub(super) struct Common {
     pub(super) detached: AtomicBool,
     /// The program was asked to end.
     pub(super) stopped: AtomicBool,
+    /// How often it was noticed that the engine went away; each time may count more than once.
+    pub(super) departures: Arc<AtomicU32>,
 }
 
 /// One container's connection.
@@ -88,10 +90,10 @@ pub(super) struct Link {
     position: u64,
     /// When the engine answered last.
     heard: Instant,
-    /// It was away since we last had the container's stream.
-    away: bool,
-    /// It was away at any time, so that its copy of the log may have a hole.
-    holes: bool,
+    /// Its departures before the stream that is being read was asked for.
+    before: u32,
+    /// Its departures before we last had the container's stream.
+    known: u32,
     /// That it is silent was said.
     said: bool,
 }
@@ -129,9 +131,9 @@ impl Link {
         to: mpsc::Sender<Sign>,
     ) -> Self {
         let heard = Instant::now();
-        let (passed, position, away, holes, said) = (0, 0, false, false, false);
+        let (passed, position, before, known, said) = (0, 0, 0, 0, false);
         let exit = Some(exit);
-        Self { docker, name, token, common, exit, to, passed, position, heard, away, holes, said }
+        Self { docker, name, token, common, exit, to, passed, position, heard, before, known, said }
     }
 
     /// Passes everything on, until the container's end is known.
@@ -193,7 +195,7 @@ impl Link {
                     if !synced {
                         continue;
                     }
-                    self.away = false;
+                    self.known = self.before;
                     match self.take(&mut frames).await {
                         Taken::Record(record) => return Over::Record(record),
                         Taken::All => {}
@@ -250,13 +252,15 @@ impl Link {
                     self.answered().await;
                     return None;
                 }
-                Found::Last(Last::State(state, _)) => return Some(Last::State(state, self.away)),
+                Found::Last(Last::State(state, _)) => {
+                    return Some(Last::State(state, self.departures() > self.known));
+                }
                 Found::Last(last) => return Some(last),
                 Found::Unanswered(error) => {
                     // One that answers with an error has not been away, and one call may fail by itself.
                     unanswered += u32::from(error::status(&error).is_none());
                     if error::is_absent(&error) || unanswered > 1 {
-                        (self.away, self.holes) = (true, true);
+                        self.common.departures.fetch_add(1, Ordering::Relaxed);
                         self.tell_silence("the engine went away").await;
                     }
                 }
@@ -270,6 +274,7 @@ impl Link {
 
     /// Listens to a container that runs, and has it say again what may not have come.
     async fn attach_again(&mut self) -> Result<AttachOutput, Error> {
+        self.before = self.departures();
         let options = AttachContainerOptionsBuilder::new().stdout(true).stderr(true).stream(true).build();
         let attached = call::once(self.docker.attach_container(&self.name, Some(options))).await?;
         signal(&self.docker, &self.name, "USR2").await?;
@@ -312,8 +317,8 @@ impl Link {
         let mut log = self.docker.logs(&self.name, Some(options));
         let mut frames = Frames::default();
         let position = std::mem::take(&mut self.position);
-        // Only what was said after the last hole is in one piece.
-        let mut synced = !self.holes;
+        // An engine that was away has holes in its copy; only what was said after the last is in one piece.
+        let mut synced = self.departures() == 0;
         while let Ok(Some(Ok(chunk))) = timeout(ANSWER, log.next()).await {
             let LogOutput::StdOut { message } = chunk else { continue };
             frames.push(&message);
@@ -324,6 +329,10 @@ impl Link {
         }
         self.position = position;
         None
+    }
+
+    fn departures(&self) -> u32 {
+        self.common.departures.load(Ordering::Relaxed)
     }
 
     async fn silent(&mut self, error: &Error) {

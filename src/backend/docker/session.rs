@@ -199,7 +199,7 @@ impl DockerSession {
             }
             attached => attached,
         }?;
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared::of(Arc::clone(&attached.departures)));
         let handle = Arc::new(Handle::new(attached.input, go, Arc::clone(&shared)));
         let lane = lane.filter(|_| lingers);
         if let Some(lane) = &lane {
@@ -221,7 +221,7 @@ impl DockerSession {
             session: self.open.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Anchor::subscribe),
             joined: holder.map(|(_, tether)| tether),
         };
-        let background = Arc::clone(inner);
+        let (background, told_by) = (Arc::clone(inner), Arc::clone(&handle));
         let mut session = supervisor.session.clone();
         inner.spawn(async move {
             let _taken = taken;
@@ -230,6 +230,10 @@ impl DockerSession {
             let mut reading = JoinSet::new();
             reading.spawn(link.run(attached.output));
             let told = supervisor.run(signs).await;
+            if told {
+                let _ = timeout(DRAIN, told_by.taken()).await;
+            }
+            drop(told_by);
             let mut exit = Some(exit);
             if let Some(lane) = lane {
                 if told {

@@ -1,6 +1,8 @@
 //! From a description to a container that runs, with our ends of its streams; whatever is lost on the way,
 //! there is one container or none.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bollard::Docker;
@@ -35,6 +37,8 @@ pub(super) struct Attached {
     pub(super) exit: Tether,
     /// Whoever waits for that.
     pub(super) waiter: JoinSet<()>,
+    /// How often the engine left whoever waits without an answer.
+    pub(super) departures: Arc<AtomicU32>,
 }
 
 /// A container that could not be started.
@@ -76,11 +80,11 @@ pub(super) async fn attached(
         }
     };
     let (anchor, exit) = tokio::sync::watch::channel(());
-    let mut waiter = JoinSet::new();
-    waiter.spawn(until_ended(docker.clone(), name.to_owned(), anchor));
+    let (mut waiter, departures) = (JoinSet::new(), Arc::new(AtomicU32::new(0)));
+    waiter.spawn(until_ended(docker.clone(), name.to_owned(), anchor, Arc::clone(&departures)));
     // One that was started by a call whose answer was lost is no error.
     call::repeat(|| docker.start_container(name, None)).await?;
-    Ok(Attached { output: attached.output, input: attached.input, exit, waiter })
+    Ok(Attached { output: attached.output, input: attached.input, exit, waiter, departures })
 }
 
 /// Creates the container, or takes over the one that a call made whose answer was lost.
@@ -108,15 +112,20 @@ pub(super) async fn create(
 }
 
 /// Holds the anchor until the engine says that the container has ended. An engine that cannot say is asked
-/// again.
-async fn until_ended(docker: Docker, name: String, _anchor: Anchor) {
+/// again. One that is killed and back at once is seen away here alone: nothing else is without an answer for that long.
+async fn until_ended(docker: Docker, name: String, _anchor: Anchor, departures: Arc<AtomicU32>) {
     let options = WaitContainerOptionsBuilder::new().condition("next-exit").build();
     loop {
         match docker.wait_container(&name, Some(options.clone())).next().await {
             // An exit code other than 0 is an error in bollard.
             Some(Ok(_) | Err(Error::DockerContainerWaitError { .. })) => return,
             Some(Err(error)) if error::is_not_found(&error) => return,
-            Some(Err(_)) | None => sleep(call::shortened(PAUSE)).await,
+            Some(Err(Error::RequestTimeoutError)) => {}
+            broken => {
+                let answered = matches!(&broken, Some(Err(error)) if error::status(error).is_some());
+                departures.fetch_add(u32::from(!answered), Ordering::Relaxed);
+                sleep(call::shortened(PAUSE)).await;
+            }
         }
     }
 }
