@@ -152,6 +152,8 @@ codes! {
         "`when` is an expression that is true or false, such as `git.branch == 'main' && changed('web/**')`. It may read `inputs`, `env`, `git`, `event`, `environment` and `steps`, and ask `files.exist`, `changed` and `hash`. Text stands in quotes. Two values are compared only when they are of one type: a boolean with `true`, not with `'true'`. What may be absent is asked for first: `has(env.NAME)`.";
     ASKS_TOO_EARLY "W0182" "a condition asks how a step ended that may not have ended"
         "A condition is decided when the turn of its step has come. So it may name only steps that have certainly ended by then: those of earlier stages, when the step has no `needs`, and those that it waits for by `needs`, directly or through others. Of `needs: { any: [...] }` none is certain.";
+    ALL_CHANGED "W0183" "`changed` cannot tell"
+        "`changed` compares the files with the merge base of the commit and the default branch. Where there is no repository, no commit, no default branch, or the history that the two have in common is not here, nothing can be compared, and every file counts as changed: rather a step too many than one too few. The default branch is the one of `origin`; `git remote set-head origin --auto` makes it known to a clone.";
     BAD_INCLUDE "W0191" "a file that cannot be included"
         "`include` lists files of the source itself, by their paths from its root: no path that leads out of it, no link, no file that includes itself by way of others; at most 64 files, 8 in a row and 8 MiB in all. An included file holds `templates`, and may include others.";
     UNKNOWN_TEMPLATE "W0192" "`template` names a template that is not there"

@@ -7,11 +7,13 @@ use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::io::Errno;
 
 use super::cache::Generation;
 use super::error::{SourceError, io_at};
+use super::files::LazyFiles;
 use crate::base::safe_dir::{SafeDir, remove_tree};
 use crate::base::{RunId, Tree};
 use crate::event::SourceSummary;
@@ -31,6 +33,8 @@ pub struct Captured {
     pub git: GitFacts,
     /// What the user should know.
     pub notes: Vec<String>,
+    /// What expressions ask about its files.
+    pub(super) files: OnceLock<LazyFiles>,
     pub(super) trees: Option<Trees>,
     /// Held, never asked.
     pub(super) _base: Option<Generation>,

@@ -8,6 +8,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::{AtFlags, statat};
 
@@ -16,6 +17,7 @@ use super::captured::{Captured, Trees};
 use super::error::{SourceError, io_at};
 use super::fresh::Fresh;
 use super::git::Source;
+use super::index::Index;
 use super::known::{self, Known};
 use super::listing::{Delta, Listing};
 use super::manifest::Manifest;
@@ -70,6 +72,7 @@ pub fn capture_directory(
             summary: survey.summary(None),
             git: survey.facts.clone(),
             notes: survey.notes(made.notes),
+            files: OnceLock::new(),
             trees: Some(trees),
             _base: made.base,
         }),
@@ -95,6 +98,7 @@ pub fn in_place(directory: &Path) -> Result<Captured, SourceError> {
         summary: survey.summary(Some(survey.root.clone())),
         git: survey.facts.clone(),
         notes: Vec::new(),
+        files: OnceLock::new(),
         trees: None,
         _base: None,
     })
@@ -110,6 +114,35 @@ struct Survey<'w> {
     walk: Walk,
     changed: u64,
     lfs: Option<String>,
+}
+
+/// Walks the working tree of a repository, and adds to `changed` what differs from the index.
+pub(super) fn look(
+    source: &Source,
+    index: Index,
+    fresh: &Fresh,
+    changed: &mut BTreeSet<Vec<u8>>,
+    skipped: Option<Vec<u8>>,
+    watch: Watch<'_>,
+) -> Result<(Walk, Option<Index>), SourceError> {
+    let rules = Rules {
+        ignore_file: ".gitignore",
+        skipped,
+        everywhere: source.excludes()?,
+        index: Some(index),
+        written: fresh.index_written(),
+        file_mode: source.file_mode(),
+        nested: true,
+    };
+    let (mut walk, index) = walk::walk(source.root(), rules, watch)?;
+    changed.append(&mut walk.changed);
+    for (path, known) in &walk.suspects {
+        watch.check()?;
+        if !changed.contains(path) && !source.holds(path, known) {
+            changed.insert(path.clone());
+        }
+    }
+    Ok((walk, index))
 }
 
 struct Made {
@@ -147,23 +180,7 @@ impl<'w> Survey<'w> {
                 lfs: None,
             });
         };
-        let rules = Rules {
-            ignore_file: ".gitignore",
-            skipped: within(source.root()),
-            everywhere: source.excludes()?,
-            index: Some(index),
-            written: fresh.index_written(),
-            file_mode: source.file_mode(),
-            nested: true,
-        };
-        let (mut walk, _) = walk::walk(source.root(), rules, watch)?;
-        changed.append(&mut walk.changed);
-        for (path, known) in &walk.suspects {
-            watch.check()?;
-            if !changed.contains(path) && !source.holds(path, known) {
-                changed.insert(path.clone());
-            }
-        }
+        let (walk, _) = look(&source, index, &fresh, &mut changed, within(source.root()), watch)?;
         let lfs = lfs::note(source.root(), &walk.listing, watch)?;
         Ok(Self {
             watch,

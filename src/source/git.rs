@@ -67,6 +67,11 @@ impl Source {
         &self.root
     }
 
+    /// The repository, to be read.
+    pub(super) fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
     /// Its directory of objects.
     pub(super) fn objects(&self) -> PathBuf {
         self.repository.commondir().join("objects")

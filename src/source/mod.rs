@@ -15,6 +15,7 @@ mod credential;
 mod directory;
 mod error;
 mod fetch;
+mod files;
 mod fresh;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -36,6 +37,7 @@ mod place;
 mod pool;
 mod remote;
 mod resolve;
+mod since;
 mod submodules;
 mod talk;
 #[cfg(test)]

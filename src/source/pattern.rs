@@ -105,7 +105,7 @@ type Retry<'a> = Option<(&'a [u8], &'a [u8])>;
 /// Matches a whole text: `*` and `?` stay within a component, `**` as a component stands for any
 /// number of them. Its time is bounded by the product of both lengths, whatever the pattern: going
 /// back to the last star of each kind is enough, as an earlier one could only take more.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
+pub(super) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut rest, mut left) = (pattern, text);
     let (mut star, mut stars): (Retry<'_>, Retry<'_>) = (None, None);
     loop {

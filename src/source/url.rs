@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use git2::{Commit, Oid, Repository, build::CheckoutBuilder};
@@ -24,6 +25,7 @@ use super::objects::{self, Stamps};
 use super::place::{self, Content, Place};
 use super::remote::{self, Remote};
 use super::resolve::{self, Head, Named, Wanted};
+use super::since::DEFAULT_BRANCH;
 use super::walk::{self, Rules};
 use super::watch::{GoesOn, Watch};
 use super::{beneath, lfs, overlay, submodules};
@@ -106,6 +108,7 @@ pub fn capture_url(
                 },
                 git: GitFacts { sha: content.commit, branch, tag, url: remote.url },
                 notes,
+                files: OnceLock::new(),
                 trees: Some(trees),
                 _base: Some(base),
             })
@@ -191,6 +194,9 @@ impl Filling<'_> {
             fs::write(&path, data).map_err(io_at("write", path))
         };
         save("refs", &packed_refs(refs(&repository, self.heads).map_err(failed)?))?;
+        if let Some(default) = default_branch(self.heads) {
+            save("default", default.as_bytes())?;
+        }
         save("commit", commit.id().to_string().as_bytes())?;
         let git = tree.join(".git");
         for name in ["index", "shallow"] {
@@ -253,6 +259,12 @@ fn refs(repository: &Repository, heads: &[Head]) -> Result<Vec<(Vec<u8>, Oid)>, 
     Ok(found.filter(|(_, object)| objects.exists(*object)).collect())
 }
 
+/// The branch that the server checks out where nobody asks for another one.
+fn default_branch(heads: &[Head]) -> Option<&str> {
+    let head = heads.iter().find(|head| head.name == "HEAD")?;
+    head.target.as_deref()?.strip_prefix("refs/heads/")
+}
+
 /// Leaves nothing of a `.git` but its objects.
 fn strip(git: &Path) -> Result<(), SourceError> {
     for entry in git.read_dir().map_err(io_at("read", git))? {
@@ -291,6 +303,8 @@ struct Base {
     /// Commits whose parents are not there; none in a base with all history.
     shallow: Option<Vec<u8>>,
     notes: String,
+    /// The server's default branch.
+    default: Option<String>,
     index: Vec<u8>,
     written: i64,
 }
@@ -306,9 +320,10 @@ impl Base {
         Ok(Self {
             commit: String::from_utf8_lossy(&get("commit")?).into_owned(),
             refs: get("refs")?,
-            // These two may be missing.
+            // These three may be missing.
             shallow: get("shallow").ok(),
             notes: get("notes").map(|notes| String::from_utf8_lossy(&notes).into_owned()).unwrap_or_default(),
+            default: get("default").ok().and_then(|name| String::from_utf8(name).ok()),
             index: get("index")?,
             written: about.mtime().saturating_mul(1_000_000_000).saturating_add(about.mtime_nsec()),
         })
@@ -325,6 +340,17 @@ impl Base {
             ("packed-refs".into(), self.refs.clone()),
         ];
         files.extend(self.shallow.clone().map(|shallow| ("shallow".into(), shallow)));
+        if let Some(default) = &self.default {
+            let name = format!("refs/remotes/origin/{default}");
+            // A name that leads nowhere makes git complain.
+            if self
+                .refs
+                .split(|byte| *byte == b'\n')
+                .any(|line| line.ends_with(format!(" {name}").as_bytes()))
+            {
+                files.push((DEFAULT_BRANCH.into(), format!("ref: {name}\n").into_bytes()));
+            }
+        }
         if let Named::Branch(branch) = named {
             let path = Path::new("refs/heads").join(branch);
             files.push((path, format!("{}\n", self.commit).into_bytes()));

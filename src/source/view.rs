@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 
 use super::captured::Captured;
 use super::directory::root_of;
+use super::files::LazyFiles;
 use super::known;
 use super::watch::Watch;
 use crate::base::safe_dir::SafeDir;
+use crate::plan::expression::Files;
 use crate::plan::facts::{GitFacts, SourceView};
 
 /// A directory, or the repository it is in, as it is now.
@@ -17,6 +19,7 @@ use crate::plan::facts::{GitFacts, SourceView};
 pub struct DirectoryView {
     root: PathBuf,
     files: SafeDir,
+    asked: LazyFiles,
 }
 
 impl DirectoryView {
@@ -27,7 +30,8 @@ impl DirectoryView {
     pub fn open(directory: &Path) -> io::Result<Self> {
         let root = root_of(&directory.canonicalize()?);
         let files = SafeDir::open(&root)?;
-        Ok(Self { root, files })
+        let asked = LazyFiles::of_directory(&root);
+        Ok(Self { root, files, asked })
     }
 
     /// The root of the source.
@@ -52,6 +56,10 @@ impl SourceView for DirectoryView {
             Err(error) => Err(error),
         }
     }
+
+    fn files(&self) -> &dyn Files {
+        &self.asked
+    }
 }
 
 impl SourceView for Captured {
@@ -61,5 +69,9 @@ impl SourceView for Captured {
 
     fn read(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
         Captured::read(self, path, limit)
+    }
+
+    fn files(&self) -> &dyn Files {
+        self.files.get_or_init(|| LazyFiles::of_capture(self))
     }
 }

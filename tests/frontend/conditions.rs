@@ -16,6 +16,7 @@ use windlass::plan::facts::{GitFacts, SourceView};
 struct Source {
     asked: Mutex<Cell<usize>>,
     broken: bool,
+    unsure: bool,
 }
 
 impl Source {
@@ -60,6 +61,10 @@ impl Files for Source {
 
     fn hash(&self, _: &[String]) -> Result<String, String> {
         Ok("digest".to_owned())
+    }
+
+    fn unsure(&self) -> Option<String> {
+        self.unsure.then(|| "there is no repository".to_owned())
     }
 }
 
@@ -129,6 +134,23 @@ stages:
     choice.inputs.insert("target".to_owned(), "production".to_owned());
     let own = Condition::False("`inputs.count == 5` is false".to_owned());
     assert_eq!(conditions(&choice), [Condition::True, own]);
+}
+
+#[test]
+fn that_everything_counts_as_changed_is_said_once_and_only_where_it_matters() {
+    let source = Source { unsure: true, ..Source::default() };
+    let choice = Choice::default();
+    let said = |when: &str| {
+        let steps =
+            format!("{{ name: a, run: make, when: \"{when}\" }}, {{ name: b, run: make, when: \"{when}\" }}");
+        let text = format!("stages: [{{ name: s, steps: [{steps}] }}]\ndefaults: {{ image: x }}\n");
+        let compiled =
+            compile(&SourceText::new("windlass.yml", text), &Given { choice: &choice, source: &source });
+        assert!(compiled.plan.is_some(), "it is no error");
+        compiled.diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(said("changed('web/**')"), ["W0183: every file counts as changed: there is no repository"]);
+    assert_eq!(said("files.exist('go.mod')"), Vec::<String>::new());
 }
 
 #[test]

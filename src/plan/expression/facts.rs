@@ -64,8 +64,12 @@ pub trait Files {
     /// Whether a file that matches one of the patterns is not as it is in the merge base with the default
     /// branch.
     fn changed(&self, patterns: &[String]) -> Result<bool, String>;
-    /// A digest over names and content of all files that match one of the patterns.
+    /// A digest over names and content of all files that match one of the patterns; empty when none does.
     fn hash(&self, patterns: &[String]) -> Result<String, String>;
+    /// Why all files count as changed, when nobody can tell which have.
+    fn unsure(&self) -> Option<String> {
+        None
+    }
 }
 
 /// For where there are no files to ask about.

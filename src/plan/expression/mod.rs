@@ -24,6 +24,7 @@ pub use value::{Type, Value};
 use self::ast::{Kind, Node};
 use self::check::Checker;
 use self::evaluate::Evaluator;
+use self::functions::Function;
 use self::operate::Halt;
 
 /// How many bytes an expression may have.
@@ -163,6 +164,13 @@ impl Expression {
                 found.insert(*group);
             }
         });
+        found
+    }
+
+    /// Whether it asks which files have changed.
+    pub fn asks_what_changed(&self) -> bool {
+        let mut found = false;
+        self.walk(|node, _| found |= matches!(&node.kind, Kind::Call(Function::Changed, _)));
         found
     }
 

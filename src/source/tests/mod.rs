@@ -1,6 +1,7 @@
 //! Captures of real repositories, looked at as a step would see them.
 
 mod directory;
+mod files;
 mod git;
 mod ignore;
 mod url;

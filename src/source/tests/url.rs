@@ -101,7 +101,10 @@ fn a_base_is_fetched_once_and_the_next_takes_only_what_is_new() {
     fixture.git(&["branch", "-qD", "side"]);
     let (captured, _) = fixture.fetch(None).expect("captured");
     let seen = fixture.seen(&captured);
-    assert_eq!(seen.git(&["branch", "-a"]), "* main\n  remotes/origin/main\n");
+    assert_eq!(
+        seen.git(&["branch", "-a"]),
+        "* main\n  remotes/origin/HEAD -> origin/main\n  remotes/origin/main\n"
+    );
     assert_eq!(seen.git(&["log", "--format=%s"]), "third\nsecond\nfirst\n");
     assert_eq!(seen.text("a"), "third\n");
     let Tree::Layers { lowers, .. } = &captured.tree else { panic!("there are no layers") };
