@@ -108,11 +108,6 @@ impl<'d> Reader<'d> {
         self.found.push(Diagnostic::error(code, span, message).with_help(help));
     }
 
-    /// Adds what was found elsewhere.
-    pub(super) fn found(&mut self, diagnostic: Diagnostic) {
-        self.found.push(diagnostic);
-    }
-
     /// Says that a value is not of the kind its key takes.
     pub(super) fn wrong_kind(&mut self, field: Field<'_, '_>, wanted: &str, help: impl Into<String>) {
         let (subject, span) = (field.subject(), field.node.span);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::frontend::Given;
 use crate::plan::Text;
-use crate::plan::expression::{Expression, Facts, Group, Value};
+use crate::plan::expression::{Expression, Facts, Files, Group, Value};
 
 /// The variables at a place of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,6 +83,11 @@ impl<'g> Scope<'g> {
             lenient: false,
             place: Place::default(),
         }
+    }
+
+    /// The files of the source.
+    pub(super) fn files(&self) -> &'g dyn Files {
+        self.given.source.files()
     }
 
     /// Makes an input known.
@@ -168,7 +173,7 @@ impl<'g> Scope<'g> {
             git: self.git.as_ref().unwrap_or(&NOTHING),
             event: &self.event,
             environment: &self.environment,
-            files: self.given.source.files(),
+            files: self.files(),
             steps: None,
         }
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::declared::Declared;
 use super::read::{Field, Reader};
-use crate::base::{Diagnostic, Severity, Span};
+use crate::base::Span;
 use crate::frontend::lines::Lines;
 use crate::frontend::{codes, shorten};
 use crate::plan::expression::{Expression, ExpressionError, StepUse};
@@ -88,13 +88,11 @@ impl Reader<'_> {
         let mut whens = whens.chain(all.steps.iter().filter_map(|step| step.when.as_ref()));
         let asking = whens.find(|when| when.parsed.as_ref().is_ok_and(Expression::asks_what_changed));
         if let Some(when) = asking
-            && let Some(why) = all.given.source.files().unsure()
+            && let Some(why) = self.scope.files().unsure()
         {
             let message = format!("every file counts as changed: {why}");
-            let warning = Diagnostic::error(codes::ALL_CHANGED, when.span, message).with_help(
-                "nothing is left out by `changed`; with a default branch to compare with it would be",
-            );
-            self.found(Diagnostic { severity: Severity::Warning, ..warning });
+            let help = "nothing is left out by `changed`; with a default branch to compare with it would be";
+            self.warn(codes::ALL_CHANGED, when.span, message, help);
         }
         for (step, decision) in plan.all_steps_mut().zip(decisions) {
             // What never runs for another reason stays as it is.
