@@ -106,6 +106,23 @@ stages:
 }
 
 #[test]
+fn an_unknown_template() {
+    assert_snapshot!(messages("defaults: { image: busybox }
+templates: [{ name: lint, run: ./lint }]
+stages: [{ name: build, steps: [{ name: one, template: lnit }] }]
+"), @"
+    W0192
+
+      × there is no template `lnit`
+       ╭─[windlass.yml:3:56]
+     3 │ stages: [{ name: build, steps: [{ name: one, template: lnit }] }]
+       ·                                                        ────
+       ╰────
+      help: did you mean `lint`?
+    ");
+}
+
+#[test]
 fn a_step_of_a_later_stage() {
     assert_snapshot!(messages("defaults: { image: busybox }
 stages:

@@ -18,13 +18,13 @@ use std::path::Path;
 
 use windlass::frontend::codes;
 
-/// The sources of the tests of the front end, which hold what their authors read.
+/// The tests of the front end with their snapshots, which hold what authors of such files read.
 fn sources() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/frontend");
-    let folders = [folder.join("invalid"), folder];
+    let folders = [folder.join("invalid"), folder.join("snapshots"), folder];
     let files = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("the folder is there"));
     let paths = files.map(|file| file.expect("its entries can be read").path());
-    let sources = paths.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    let sources = paths.filter(|path| path.extension().is_some_and(|kind| kind == "rs" || kind == "snap"));
     sources.map(|path| fs::read_to_string(path).expect("a source can be read")).collect()
 }
 
