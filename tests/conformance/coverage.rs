@@ -22,7 +22,6 @@ const NOT_YET: &[(u32, &[&str], &str)] = &[
     (28, &["cache"], "the step cache is not built"),
     (29, &["gate"], "gates are not built"),
     (30, &["substitute"], "substitution is not built"),
-    (31, &["templates", "include", "template", "with"], "templates are not built"),
     (32, &["build"], "builds are not built"),
     (33, &["wait_for"], "waiting is not built"),
     (35, &[], "every source is trusted so far; the policy has tests of its own"),
