@@ -2,11 +2,12 @@
 //!
 //! Owns the questions and the form of the answers; who answers is another room's business.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::Path;
 
-use super::expression::{Files, NoFiles};
+use super::expression::Files;
 
 /// What git says of a commit; every text is empty when it is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct GitFacts {
     pub branch: String,
     /// A tag that stands for the commit, without `refs/tags/`.
     pub tag: String,
+    /// The name of the commit's author.
+    pub author: String,
     /// Where the repository comes from, without credentials.
     pub url: String,
 }
@@ -38,7 +41,7 @@ pub trait SourceView: fmt::Debug + Sync {
 
     /// Its files, as expressions ask about them.
     fn files(&self) -> &dyn Files {
-        &NoFiles("there is no source whose files could be asked about")
+        &NoSource
     }
 }
 
@@ -53,5 +56,28 @@ impl SourceView for NoSource {
 
     fn read(&self, _: &Path, _: u64) -> io::Result<Option<Vec<u8>>> {
         Ok(None)
+    }
+}
+
+impl Files for NoSource {
+    fn exist(&self, _: &[String]) -> Result<bool, String> {
+        Ok(false)
+    }
+
+    fn changed(&self, _: &[String]) -> Result<bool, String> {
+        Ok(false)
+    }
+
+    fn hash(&self, _: &[String]) -> Result<String, String> {
+        Ok(String::new())
+    }
+}
+
+impl GitFacts {
+    /// The facts by the names that expressions have for them.
+    pub fn named(self) -> BTreeMap<String, String> {
+        let Self { sha, branch, tag, author, url } = self;
+        let named = [("sha", sha), ("branch", branch), ("tag", tag), ("author", author), ("url", url)];
+        named.map(|(name, value)| (name.to_owned(), value)).into()
     }
 }

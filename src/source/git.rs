@@ -147,14 +147,15 @@ impl Source {
             facts.branch = String::from_utf8_lossy(branch).into_owned();
         }
         let commit = match self.repository.head() {
-            Ok(head) => head.peel_to_commit().map_err(&failed)?.id(),
+            Ok(head) => head.peel_to_commit().map_err(&failed)?,
             Err(error) if matches!(error.code(), ErrorCode::UnbornBranch | ErrorCode::NotFound) => {
                 return Ok(facts);
             }
             Err(error) => return Err(failed(error)),
         };
-        facts.sha = commit.to_string();
-        facts.tag = self.tag_of(commit).map_err(&failed)?.unwrap_or_default();
+        facts.sha = commit.id().to_string();
+        facts.author = String::from_utf8_lossy(commit.author().name_bytes()).into_owned();
+        facts.tag = self.tag_of(commit.id()).map_err(&failed)?.unwrap_or_default();
         Ok(facts)
     }
 

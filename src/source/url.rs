@@ -106,7 +106,7 @@ pub fn capture_url(
                     reference,
                     ..SourceSummary::default()
                 },
-                git: GitFacts { sha: content.commit, branch, tag, url: remote.url },
+                git: GitFacts { sha: content.commit, branch, tag, author: content.author, url: remote.url },
                 notes,
                 files: OnceLock::new(),
                 trees: Some(trees),
@@ -197,6 +197,7 @@ impl Filling<'_> {
         if let Some(default) = default_branch(self.heads) {
             save("default", default.as_bytes())?;
         }
+        save("author", commit.author().name_bytes())?;
         save("commit", commit.id().to_string().as_bytes())?;
         let git = tree.join(".git");
         for name in ["index", "shallow"] {
@@ -299,6 +300,8 @@ fn open_up(tree: &Path, watch: Watch<'_>) -> Result<Option<String>, SourceError>
 /// What a base knows besides its tree.
 struct Base {
     commit: String,
+    /// Who made it.
+    author: String,
     refs: Vec<u8>,
     /// Commits whose parents are not there; none in a base with all history.
     shallow: Option<Vec<u8>>,
@@ -320,9 +323,10 @@ impl Base {
         Ok(Self {
             commit: String::from_utf8_lossy(&get("commit")?).into_owned(),
             refs: get("refs")?,
-            // These three may be missing.
+            // These may be missing.
             shallow: get("shallow").ok(),
             notes: get("notes").map(|notes| String::from_utf8_lossy(&notes).into_owned()).unwrap_or_default(),
+            author: get("author").map(|name| String::from_utf8_lossy(&name).into_owned()).unwrap_or_default(),
             default: get("default").ok().and_then(|name| String::from_utf8(name).ok()),
             index: get("index")?,
             written: about.mtime().saturating_mul(1_000_000_000).saturating_add(about.mtime_nsec()),

@@ -151,9 +151,7 @@ impl<'g> Scope<'g> {
         if asking.groups().contains(&Group::Git) && self.git.is_none() {
             let read = self.given.source.git();
             let facts = read.map_err(|error| format!("the repository cannot be read: {error}"))?;
-            let names =
-                [("sha", facts.sha), ("branch", facts.branch), ("tag", facts.tag), ("url", facts.url)];
-            self.git = Some(names.map(|(name, value)| (name.to_owned(), value)).into());
+            self.git = Some(facts.named());
         }
         Ok(())
     }

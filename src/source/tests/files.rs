@@ -135,6 +135,7 @@ fn a_clone_from_a_url_knows_its_default_branch() {
     };
     for reference in [None, Some("feature")] {
         let captured = clone(reference);
+        assert_eq!((captured.git.author.as_str(), look(&fixture).git().unwrap().author.as_str()), ("a", "a"));
         let files = SourceView::files(&captured);
         let on_branch = reference.is_some();
         assert_eq!(files.unsure(), None);
