@@ -87,6 +87,9 @@ pub(super) struct Run {
     /// Run at most this many steps at the same time [default: as many as there are processors]
     #[arg(long, value_name = "N")]
     pub(super) jobs: Option<NonZero<usize>>,
+    /// Open the gate of this step; may be given several times
+    #[arg(long, value_name = "STEP", conflicts_with = "image")]
+    pub(super) approve: Vec<String>,
     /// Choose what is written to standard output
     #[arg(long, value_enum)]
     pub(super) output: Option<Output>,

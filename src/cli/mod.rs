@@ -6,6 +6,7 @@ mod args;
 mod commands;
 mod exit;
 mod failure;
+mod gates;
 mod output;
 mod panic;
 mod signal;

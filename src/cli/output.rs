@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use rustix::io::Errno;
 
@@ -32,11 +33,37 @@ pub(super) fn stream(to: impl Write + IsTerminal + Send + 'static) -> Box<dyn Wr
     if to.is_terminal() { Box::new(Terminal(to)) } else { Box::new(to) }
 }
 
+/// Whether somebody is being asked something, whose answer nothing may be written into.
+static ASKING: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
+
+/// The terminal, for a question; what readers of a run write waits until it is dropped.
+pub(super) struct Screen(());
+
+impl Screen {
+    /// Waits until what is being written is written, and until nobody else asks.
+    pub(super) fn take() -> Self {
+        let asking = ASKING.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asking =
+            ASKING.1.wait_while(asking, |asking| *asking).unwrap_or_else(PoisonError::into_inner);
+        *asking = true;
+        Self(())
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        *ASKING.0.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        ASKING.1.notify_all();
+    }
+}
+
 /// A terminal; one that was closed is no more of a failure than a pipe that was.
 struct Terminal<W>(W);
 
 impl<W: Write> Write for Terminal<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let asking = ASKING.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _free = ASKING.1.wait_while(asking, |asking| *asking).unwrap_or_else(PoisonError::into_inner);
         self.0.write(bytes).map_err(closed)
     }
 
@@ -47,6 +74,11 @@ impl<W: Write> Write for Terminal<W> {
 
 fn closed(error: io::Error) -> io::Error {
     if Errno::from_io_error(&error) == Some(Errno::IO) { ErrorKind::BrokenPipe.into() } else { error }
+}
+
+/// Writes a question to standard error, and leaves the cursor behind it.
+pub(super) fn question(text: &str) {
+    drop(write!(io::stderr().lock(), "{}", visible(text)));
 }
 
 /// Writes a line to standard error.

@@ -9,6 +9,8 @@ use crate::base::StepId;
 pub struct Gate {
     /// The step whose turn has come.
     pub step: StepId,
+    /// The step of the file that it is, or is an instance of; what opens it is called by this name.
+    pub of: StepId,
     /// What it is called.
     pub name: String,
     /// What the file wants to be asked.
@@ -38,7 +40,7 @@ pub struct Nobody;
 
 impl Gates for Nobody {
     fn ask(&self, gate: Gate) -> BoxFuture<'_, Answer> {
-        let message = format!("there is nobody to ask; `--approve {}` opens it", gate.name);
+        let message = format!("there is nobody to ask; `--approve {}` opens it", gate.of);
         Box::pin(async { Answer::Declined(message) })
     }
 }

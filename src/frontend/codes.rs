@@ -162,6 +162,8 @@ codes! {
         "Names of templates are unique in the pipeline file and all files that it includes together.";
     BAD_PARAMETER "W0194" "a parameter that does not fit"
         "A template declares its parameters by `params`, each with a name without `-`, a type (`string`, `number`, `boolean`, or `choice` with `values`) and perhaps a default. A step that uses the template gives them by `with`: all that have no default, none that are not declared, each of its type. In the template `${{ params.NAME }}` stands for the value, in every string but a script; scripts see it as `WINDLASS_PARAM_<NAME>`.";
+    BAD_GATE "W0195" "a gate that cannot be"
+        "`gate` is the question that somebody answers with yes before the step starts. It says something, and stands on a step of a stage: `on_failure` and `finally` run when nobody may be there to answer.";
 }
 
 #[cfg(test)]

@@ -78,6 +78,16 @@ pub enum RunError {
     /// Steps cannot get their secrets.
     #[error("{}", listed(.0))]
     Secrets(Vec<SecretProblem>),
+    /// A gate was to be opened that is not there (`--approve`).
+    #[error("there is nothing to approve: {}", no_gate(name, *is_step))]
+    NoGate {
+        /// The name that was given.
+        name: String,
+        /// There is a step of this name, without a gate.
+        is_step: bool,
+        /// The steps that have one.
+        gates: Vec<String>,
+    },
     /// The source could not be captured.
     #[error(transparent)]
     Source(SourceError),
@@ -151,6 +161,7 @@ impl RunError {
             | RunError::OutOfReach { .. }
             | RunError::Secrets(_)
             | RunError::Source(_)
+            | RunError::NoGate { .. }
             | RunError::Find(FindError::Missing { .. }) => Class::Usage,
             RunError::Find(_) | RunError::Invalid(_) | RunError::Refused { .. } => Class::Invalid,
             RunError::Backend(error) if error.is_state => Class::Store,
@@ -169,6 +180,13 @@ impl RunError {
             ),
             RunError::NotAccepted(refused) => Some(refused.help()),
             RunError::Secrets(problems) => Some(secrets::help(problems)),
+            RunError::NoGate { gates, .. } if gates.is_empty() => {
+                Some("no step of this pipeline has a gate; leave `--approve` out".to_owned())
+            }
+            RunError::NoGate { gates, .. } => {
+                let names: Vec<_> = gates.iter().map(|name| format!("`{name}`")).collect();
+                Some(format!("the steps with a gate are {}", names.join(", ")))
+            }
             RunError::Source(error) => error.help(),
             RunError::Find(error) => error.hint().map(str::to_owned),
             RunError::Backend(error) => error.help.clone(),
@@ -183,6 +201,10 @@ impl RunError {
 
 fn listed(problems: &[SecretProblem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn no_gate(name: &str, is_step: bool) -> String {
+    if is_step { format!("the step `{name}` has no gate") } else { format!("there is no step `{name}`") }
 }
 
 fn is_full(error: &io::Error) -> bool {

@@ -8,6 +8,7 @@ mod begun;
 mod clean;
 mod command;
 mod error;
+mod gates;
 mod home;
 mod load;
 mod prepare;
@@ -20,6 +21,7 @@ mod slots;
 
 pub use clean::{Cleaned, clean};
 pub use error::{Class, Invalid, NotRun, RunError};
+pub use gates::Approval;
 pub use home::{Home, HomeError};
 pub use load::{Loaded, directory};
 pub use prepare::{Connecting, Prepared, cloned, docker, prepare};

@@ -61,6 +61,9 @@ pub async fn prepare(
 ) -> Result<Prepared, NotRun> {
     // Whatever can be wrong before anything is made is looked at first.
     let loaded = load::before_capture(&request.target, &request.choice)?.map(load::supported).transpose()?;
+    if let Some(loaded) = &loaded {
+        request.approval.check(&loaded.plan)?;
+    }
     let mut begun = Begun::new(home, &request.target, &cancel)?;
     match get_ready(&mut begun, &request, loaded, backend, &cancel).await {
         Ok((loaded, secrets, record, backend)) => {
@@ -113,6 +116,7 @@ async fn get_ready(
     begun.capture().await?;
     let from_capture = || from_capture(begun, request.target.file(), &request.choice);
     let loaded = loaded.map_or_else(|| from_capture().and_then(load::supported), Ok)?;
+    request.approval.check(&loaded.plan)?;
     let source = begun.captured().map(|captured| captured.summary.location.as_str());
     let settings = (&request.settings, source);
     let gathering = secrets::gather(&loaded.plan, &request.choice.env, settings, &request.secret_sources);

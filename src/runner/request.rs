@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
+use super::gates::Approval;
 use super::secrets::SecretSources;
 use crate::base::masker::Masker;
 use crate::base::{Bytes, Secret};
@@ -28,6 +29,8 @@ pub struct Request {
     pub secrets: Vec<Secret>,
     /// Where the values of the secrets come from that steps get.
     pub secret_sources: SecretSources,
+    /// Who opens the gates of steps.
+    pub approval: Approval,
     /// What the user has set.
     pub settings: Settings,
 }
@@ -90,6 +93,7 @@ impl Request {
             keep_going: false,
             secrets: Vec::new(),
             secret_sources: SecretSources::default(),
+            approval: Approval::default(),
             settings: Settings::default(),
         }
     }

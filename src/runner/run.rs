@@ -13,7 +13,7 @@ use super::room;
 use super::slots::MachineSlots;
 use crate::backend::{Backend, RunSpec};
 use crate::base::{RunId, SystemClock};
-use crate::engine::{self, Hint, Job, Nobody, Options};
+use crate::engine::{self, Hint, Job, Options};
 use crate::event::RunState;
 use crate::frontend::Choice;
 use crate::ledger::Object;
@@ -78,7 +78,7 @@ impl Prepared {
             backend: backend.description(),
             source: captured.map(|captured| captured.summary.clone()).unwrap_or_default(),
             notes: notes(captured, backend.as_ref()),
-            gates: Arc::new(Nobody),
+            gates: request.approval.clone().gates(),
             slots: Arc::new(MachineSlots::new(&begun.home, jobs)),
             secrets: secrets.values,
             options: Options { jobs, log_limit: request.log_limit, lookahead: true },

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use windlass::backend::fake::{Call, Fake};
 use windlass::backend::{Backend, BackendError};
-use windlass::base::{Outcome, Reason};
+use windlass::base::{Outcome, Reason, StepId};
 use windlass::engine;
 use windlass::event::{CancelLevel, Event, EventKind, RunState};
 use windlass::report::Reader;
-use windlass::runner::{Connecting, Finished, Home, NotRun, Request, RunError, Source, Target, prepare};
+use windlass::runner::{
+    Approval, Connecting, Finished, Home, NotRun, Request, RunError, Source, Target, prepare,
+};
 
 use crate::support::TestHome;
 
@@ -219,4 +221,42 @@ async fn a_bad_reference_and_an_invalid_file_in_a_clone_leave_nothing_at_all() {
         run(&place, url(&location, Some("nowhere")), &Fake::new()).await.expect_err("no such branch");
     assert!(matches!(not_run.error, RunError::Source(_)), "{not_run:?}");
     assert_eq!(place.leftovers(), [""; 0]);
+}
+
+const GATED: &str = "\
+defaults: { image: busybox }
+stages:
+  - name: s
+    steps:
+      - { name: plain, run: echo hello }
+      - { name: push, run: echo pushed, gate: Sure?, matrix: { to: [a, b] } }
+";
+
+#[tokio::test]
+async fn a_gate_is_opened_by_the_steps_name_or_stays_shut() {
+    let place = TestHome::with_pipeline(GATED);
+    let approve = |names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        Request { approval: Approval { names, ask: None }, ..directory(&place) }
+    };
+    let ends = |finished: &Finished| {
+        let end = |id: &str| finished.state.steps.get(&StepId::new(id)).and_then(|step| step.end.clone());
+        ["push-1", "push-2"].map(|id| end(id).and_then(|end| end.reason))
+    };
+    let declined = Some(Reason::GateDeclined);
+    let shut = run(&place, approve(&[]), &Fake::new()).await.expect("it runs");
+    assert_eq!((ends(&shut), shut.state.outcome), ([declined; 2], Some(Outcome::Passed)));
+    let one = run(&place, approve(&["push-2"]), &Fake::new()).await.expect("it runs");
+    assert_eq!(ends(&one), [declined, None]);
+    let all = run(&place, approve(&["push"]), &Fake::new()).await.expect("it runs");
+    assert_eq!(ends(&all), [None, None]);
+    for (name, message) in [
+        ("plain", "there is nothing to approve: the step `plain` has no gate"),
+        ("pusch", "there is nothing to approve: there is no step `pusch`"),
+    ] {
+        let refused = run(&place, approve(&["push", name]), &Fake::new()).await.expect_err("it is refused");
+        assert_eq!(refused.error.to_string(), message);
+        assert_eq!(refused.error.help().as_deref(), Some("the steps with a gate are `push`"));
+    }
+    assert_eq!(left(&place), Vec::<String>::new());
 }

@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use crate::cli::args::{Backend, Output, Run};
 use crate::cli::exit::Exit;
+use crate::cli::gates::Terminal;
 use crate::cli::signal::Signals;
 use crate::cli::{failure, output, suspend};
 use crate::config::Settings;
 use crate::engine;
 use crate::report::{Ndjson, Notices, Plain, Raw, Reader, ReaderFailure, Style};
-use crate::runner::{self, Home, Prepared, Request, Target};
+use crate::runner::{self, Approval, Home, Prepared, Request, Target};
 
 /// Runs a pipeline, or one command in one container.
 pub(in crate::cli) async fn run(args: Run) -> Exit {
@@ -88,6 +89,7 @@ fn request(args: &Run) -> Result<Request, Exit> {
         jobs: args.jobs,
         log_limit: args.log_limit,
         keep_going: args.keep_going,
+        approval: Approval { names: args.approve.clone(), ask: Terminal::there() },
         settings,
         ..Request::new(target)
     })

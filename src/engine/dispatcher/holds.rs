@@ -22,7 +22,9 @@ impl Dispatcher {
             let why = "its gate holds an output of another step, which this version cannot put in";
             return self.finish_step(position, End::because(Reason::CouldNotStart, Some(why.to_owned())));
         };
-        let gate = Gate { step: step.id.clone(), name: step.name.clone(), question: text.clone() };
+        let of = step.instance_of.as_ref().unwrap_or(&step.id).clone();
+        let (step, name) = (step.id.clone(), step.name.clone());
+        let gate = Gate { step, of, name, question: text.clone() };
         self.tell(EventKind::GateReached { step: gate.step.clone(), question: text });
         let world = Arc::clone(&self.world);
         let task = self.tasks.spawn(async move {

@@ -285,7 +285,8 @@ pub(super) const STEP: Table = Table {
         later("caches"),
         later("cache"),
         later("reports"),
-        later("gate"),
+        key("gate", Kind::Text, "What somebody is asked who must agree before it starts.")
+            .also(&["approval", "manual", "confirm"]),
         later("substitute"),
         later("build"),
         later("wait_for"),

@@ -132,6 +132,7 @@ impl Reader<'_> {
             self.matrix(field, &taken, place.environments)
         });
         let when = fields.get("when").and_then(|field| self.when(field));
+        let gate = fields.get("gate").and_then(|field| self.gate(field, place.apart));
         let id = StepId::new(name.map_or("", |(name, _)| name));
         let waits = needed.as_ref().is_some_and(|needed| !needed.steps.is_empty());
         // `on_failure` and `finally` begin when they may: `needs: []` cannot mean earlier there.
@@ -173,11 +174,25 @@ impl Reader<'_> {
             allow_failure: allow_failure.unwrap_or_default(),
             retry: retry.unwrap_or_else(|| defaults.retry.clone()),
             condition: skipped.map_or(Condition::True, Condition::False),
-            gate: None,
+            gate,
             outputs: Vec::new(),
             line: u32::try_from(place.lines.number(fields.span.start)).ok(),
         };
         (step, declared)
+    }
+
+    /// What somebody is asked before the step starts.
+    fn gate(&mut self, field: Field<'_, '_>, apart: Option<&str>) -> Option<Text> {
+        let text = self.text(field, "a question, such as `Deploy to production?`")?;
+        if let Some(part) = apart {
+            let message = format!("a gate in `{part}`");
+            let help = "these steps come last and wait for nobody; put the gate on a step of a stage";
+            self.error(codes::BAD_GATE, field.node.span, message, help);
+        } else if text.trim().is_empty() {
+            let help = "write what somebody has to agree to: `gate: Deploy to production?`";
+            self.error(codes::BAD_GATE, field.node.span, "`gate` is empty", help);
+        }
+        Some(Text::Known(text.into_owned()))
     }
 
     fn step_image(

@@ -153,7 +153,7 @@ stages:
        ╰────
       help: it is a key of a stage; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
-            `after`, `allow_failure`, `matrix`, `retry`, `when`, `template`, `with`
+            `after`, `allow_failure`, `matrix`, `retry`, `when`, `gate`, `template`, `with`
     ");
 }
 
@@ -175,7 +175,7 @@ stages:
        ╰────
       help: the nearest is `name`; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
-            `after`, `allow_failure`, `matrix`, `retry`, `when`, `template`, `with`
+            `after`, `allow_failure`, `matrix`, `retry`, `when`, `gate`, `template`, `with`
     ");
 }
 
@@ -366,7 +366,7 @@ stages:
       - name: compile
         image: busybox
         run: make
-        gate: sure?
+        build: .
         outputs: [version]
         secrets: [TOKEN]
         services: { db: { image: 'postgres:16' } }
@@ -382,10 +382,10 @@ stages:
 
     W0122
 
-      × `gate` of a step is not known to this version yet
+      × `build` of a step is not known to this version yet
        ╭─[windlass.yml:8:9]
-     8 │         gate: sure?
-       ·         ────
+     8 │         build: .
+       ·         ─────
        ╰────
       help: remove it, or use a later version of windlass
 
@@ -485,7 +485,7 @@ fn a_misspelt_key_is_one_mistake() {
        ╰────
       help: the nearest is `image`; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
-            `after`, `allow_failure`, `matrix`, `retry`, `when`, `template`, `with`
+            `after`, `allow_failure`, `matrix`, `retry`, `when`, `gate`, `template`, `with`
 
     W0121
 

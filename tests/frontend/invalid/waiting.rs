@@ -204,3 +204,55 @@ stages:
       help: `infrastructure`, `timeout`, `failure` and exit codes from 1 to 255
     "#);
 }
+
+#[test]
+fn gates_that_cannot_be() {
+    assert_snapshot!(messages("\
+defaults: { image: i }
+stages:
+  - name: s
+    steps:
+      - { name: a, gate: '' }
+      - { name: b, gate: [yes] }
+      - { name: c, gate: }
+      - { name: d, gate: true }
+finally:
+  - { name: e, gate: Tidy up? }
+"), @"
+    W0195
+
+      × `gate` is empty
+       ╭─[windlass.yml:5:26]
+     5 │       - { name: a, gate: '' }
+       ·                          ──
+       ╰────
+      help: write what somebody has to agree to: `gate: Deploy to production?`
+
+    W0124
+
+      × `gate` takes a question, such as `Deploy to production?`, not a list
+       ╭─[windlass.yml:6:26]
+     6 │       - { name: b, gate: [yes] }
+       ·                          ─
+       ╰────
+      help: write the value after `gate:`
+
+    W0125
+
+      × `gate` has no value; it takes a question, such as `Deploy to production?`
+       ╭─[windlass.yml:7:24]
+     7 │       - { name: c, gate: }
+       ·                        ▲
+       ╰────
+      help: quote the word if it is meant as text, or remove the key
+
+    W0195
+
+      × a gate in `finally`
+        ╭─[windlass.yml:10:22]
+     10 │   - { name: e, gate: Tidy up? }
+        ·                      ────────
+        ╰────
+      help: these steps come last and wait for nobody; put the gate on a step of a stage
+    ");
+}
