@@ -27,6 +27,8 @@ pub(super) enum Command {
     Plan(Plan),
     /// Check a pipeline file and report everything that is wrong with it
     Check(Check),
+    /// Print every value that steps get, and where it comes from
+    Vars(Vars),
     /// Say what a code of a message, or the reason of an end, means
     Explain(Explain),
     /// Print the JSON Schema of the pipeline file
@@ -137,6 +139,21 @@ pub(super) struct Check {
     pub(super) output: CheckOutput,
 }
 
+/// Arguments of `windlass vars`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Vars {
+    #[command(flatten)]
+    pub(super) pipeline: Pipeline,
+    #[command(flatten)]
+    pub(super) chosen: Chosen,
+    /// Print only those of this step, by its name or id
+    #[arg(long, value_name = "STEP")]
+    pub(super) step: Vec<String>,
+    /// Choose the form
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) output: CheckOutput,
+}
+
 /// Arguments of `windlass explain`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Explain {
@@ -162,7 +179,7 @@ pub(super) enum PlanOutput {
     Json,
 }
 
-/// The form of what a check finds.
+/// The form of what a check finds, and of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum CheckOutput {
     /// For people

@@ -67,6 +67,7 @@ fn run(args: Vec<OsString>) -> Exit {
             Command::Run(args) => commands::run::run(args).await,
             Command::Plan(args) => commands::plan::plan(args).await,
             Command::Check(args) => commands::check::check(args).await,
+            Command::Vars(args) => commands::vars::vars(args).await,
             Command::Explain(args) => commands::explain::explain(&args),
             Command::Schema => commands::schema::schema(),
             Command::Clean => commands::clean::clean().await,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::{Outcome, RunId, StepId};
-use crate::plan::{Stage, Step};
+use crate::plan::{Plan, Stage, Step};
 
 /// Where the workspace is in every container.
 pub(super) const WORKSPACE: &str = "/workspace";
@@ -54,4 +54,48 @@ pub(super) fn built_in(setting: &Setting<'_>) -> BTreeMap<String, String> {
         set("WINDLASS_FAILED_STEPS", names.join(" "));
     }
     env
+}
+
+/// A built-in value, as far as it is known before a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BuiltIn {
+    /// What it is.
+    Known(String),
+    /// What it will be.
+    AtRunTime(&'static str),
+}
+
+/// What only a run knows.
+const AT_RUN_TIME: [(&str, &str); 7] = [
+    ("WINDLASS_RUN", "the run's id"),
+    ("WINDLASS_ATTEMPT", "1, and one more with each retry"),
+    ("WINDLASS_BACKEND", "where the step runs"),
+    ("WINDLASS_OUTPUT", "the file that outputs are written to"),
+    ("WINDLASS_OUTCOME", "the outcome so far"),
+    ("WINDLASS_FAILED_STEP", "the first step that failed"),
+    ("WINDLASS_FAILED_STEPS", "all steps that failed"),
+];
+
+/// The built-in variables of a step that do not depend on its source, before a run.
+pub fn built_ins(plan: &Plan, stage: &Stage, step: &Step) -> BTreeMap<String, BuiltIn> {
+    let last = plan.on_failure.iter().chain(&plan.finally).any(|last| last.id == stage.id);
+    let aftermath = Aftermath { outcome: Outcome::Passed, failed: Vec::new() };
+    let setting = Setting {
+        run: &RunId::new("unknown"),
+        backend: "",
+        stage,
+        step,
+        attempt: 1,
+        workspace: !step.mounts.is_empty(),
+        aftermath: last.then_some(&aftermath),
+    };
+    let mut env = built_in(&setting);
+    // The helper sets it, where it has made the file.
+    env.insert("WINDLASS_OUTPUT".to_owned(), String::new());
+    let known = |(name, value): (String, String)| {
+        let later = AT_RUN_TIME.iter().find(|(later, _)| *later == name);
+        let value = later.map_or(BuiltIn::Known(value), |(_, what)| BuiltIn::AtRunTime(what));
+        (name, value)
+    };
+    env.into_iter().map(known).collect()
 }

@@ -38,6 +38,7 @@ use std::sync::Arc;
 
 pub use cancel::{Cancel, CancelHandle, cancel};
 pub use convert::unsupported;
+pub use environment::{BuiltIn, built_ins};
 pub use gates::{Answer, Gate, Gates, Nobody};
 pub use slots::{Slot, Slots, Unshared};
 

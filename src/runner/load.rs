@@ -12,7 +12,7 @@ use crate::base::{Diagnostic, Severity, SourceText};
 use crate::engine;
 use crate::frontend::{self, Choice, Given, Origins};
 use crate::image::Reference;
-use crate::plan::facts::SourceView;
+use crate::plan::facts::{GitFacts, SourceView};
 use crate::plan::{Image, Plan};
 use crate::source::DirectoryView;
 
@@ -30,6 +30,8 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
     /// Who has set the variables of its steps.
     pub origins: Origins,
+    /// The commit, where it is known without asking; see [`git_of`].
+    pub git: Option<GitFacts>,
 }
 
 /// Compiles what is there before anything is captured: everything but the pipeline of a URL.
@@ -44,7 +46,13 @@ pub(super) fn before_capture(target: &Target, choice: &Choice) -> Result<Option<
                 Reference::parse(image)
                     .map_err(|problem| RunError::Image { image: image.clone(), problem })?;
             }
-            Ok(Some(Loaded { plan, text: None, warnings: Vec::new(), origins: Origins::default() }))
+            Ok(Some(Loaded {
+                plan,
+                text: None,
+                warnings: Vec::new(),
+                origins: Origins::default(),
+                git: None,
+            }))
         }
         Target::Pipeline { source: Source::Directory(dir) | Source::InPlace(dir), file } => {
             directory(dir, file.as_deref(), choice).map(Some)
@@ -62,6 +70,15 @@ pub fn directory(dir: &Path, file: Option<&Path>, choice: &Choice) -> Result<Loa
     let view = DirectoryView::open(dir).map_err(failed)?;
     let file = file.map(|file| relative(view.root(), file));
     compile(&view, file.as_deref(), choice)
+}
+
+/// Asks the repository of a directory which commit it is at; all is empty where there is none.
+///
+/// # Errors
+/// [`RunError`] when the directory or its repository cannot be read.
+pub fn git_of(dir: &Path) -> Result<GitFacts, RunError> {
+    let failed = |source| RunError::Directory { path: dir.to_owned(), source };
+    DirectoryView::open(dir).and_then(|view| view.git()).map_err(failed)
 }
 
 /// Finds the pipeline file of a source and has the front end compile it.
@@ -85,7 +102,7 @@ pub(super) fn compile(
     match (compiled.plan, compiled.refused) {
         (Some(plan), _) => {
             let (warnings, origins) = (compiled.diagnostics, compiled.origins);
-            Ok(Loaded { plan, text: Some(compiled.source), warnings, origins })
+            Ok(Loaded { plan, text: Some(compiled.source), warnings, origins, git: None })
         }
         (None, Some(refused)) if !invalid => Err(RunError::NotAccepted(refused)),
         (None, _) => {

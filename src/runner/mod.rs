@@ -18,13 +18,15 @@ mod run;
 mod secrets;
 mod single;
 mod slots;
+mod values;
 
 pub use clean::{Cleaned, clean};
 pub use error::{Class, Invalid, NotRun, RunError};
 pub use gates::Approval;
 pub use home::{Home, HomeError};
-pub use load::{Loaded, directory};
+pub use load::{Loaded, directory, git_of};
 pub use prepare::{Connecting, Prepared, cloned, docker, prepare};
 pub use request::{Request, Source, Target};
 pub use run::Finished;
 pub use secrets::{Ask, SecretProblem, SecretSources};
+pub use values::{StepValues, Value, Variable, values};

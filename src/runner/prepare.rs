@@ -96,7 +96,8 @@ pub async fn cloned(
 
 fn from_capture(begun: &Begun, file: Option<&Path>, choice: &Choice) -> Result<Loaded, RunError> {
     let captured = begun.captured().expect("a pipeline is compiled from its capture only once that is there");
-    load::compile(captured, file, choice)
+    let loaded = load::compile(captured, file, choice)?;
+    Ok(Loaded { git: Some(captured.git.clone()), ..loaded })
 }
 
 async fn get_ready(

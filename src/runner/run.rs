@@ -11,11 +11,11 @@ use super::prepare::Prepared;
 use super::request::Request;
 use super::room;
 use super::slots::MachineSlots;
+use super::values::built_ins;
 use crate::backend::{Backend, RunSpec};
 use crate::base::{RunId, SystemClock};
 use crate::engine::{self, Hint, Job, Options};
 use crate::event::RunState;
-use crate::frontend::Choice;
 use crate::ledger::Object;
 use crate::plan::{OnStepFailure, Plan, graph};
 use crate::report::{Feed, Reader, ReaderFailure};
@@ -72,7 +72,7 @@ impl Prepared {
         let jobs = request.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
         let state = engine::run(Job {
             run: begun.run.clone(),
-            env: built_ins(captured, &request.choice),
+            env: captured.map(|captured| built_ins(&captured.git, &request.choice)).unwrap_or_default(),
             plan: Arc::new(with_options(loaded.plan, &request)),
             session,
             backend: backend.description(),
@@ -135,21 +135,4 @@ fn lanes(plan: &Plan) -> BTreeMap<u32, usize> {
         *uses.entry(lane).or_default() += 1;
     }
     uses
-}
-
-/// The built-ins that only the source and the user know (language L13); the engine adds the others.
-fn built_ins(captured: Option<&Captured>, choice: &Choice) -> BTreeMap<String, String> {
-    let Some(captured) = captured else { return BTreeMap::new() };
-    let (git, absent) = (&captured.git, String::new());
-    [
-        ("WINDLASS_GIT_SHA", &git.sha),
-        ("WINDLASS_GIT_BRANCH", &git.branch),
-        ("WINDLASS_GIT_TAG", &git.tag),
-        ("WINDLASS_GIT_URL", &git.url),
-        ("WINDLASS_ENVIRONMENT", choice.environment.as_ref().unwrap_or(&absent)),
-        // Nobody but a server has an event.
-        ("WINDLASS_EVENT", &absent),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.clone()))
-    .into()
 }

@@ -25,6 +25,11 @@ fn plan() {
 }
 
 #[test]
+fn vars() {
+    insta::assert_snapshot!(check(&["vars", "--help"]));
+}
+
+#[test]
 fn check_command() {
     insta::assert_snapshot!(check(&["check", "--help"]));
 }

@@ -9,3 +9,4 @@ mod runner;
 mod settings;
 mod signals;
 mod support;
+mod vars;

@@ -7,3 +7,4 @@ mod load;
 pub(super) mod plan;
 pub(super) mod run;
 pub(super) mod schema;
+pub(super) mod vars;

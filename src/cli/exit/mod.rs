@@ -11,7 +11,6 @@ macro_rules! exits {
     ($($variant:ident $code:literal $meaning:literal;)*) => {
         /// How the program ended, as its exit code says it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[expect(dead_code, reason = "a number is taken before the command that ends with it is there")]
         pub(super) enum Exit {
             $(#[doc = $meaning] $variant,)*
             /// The failed step's own code (`--propagate-exit`).
