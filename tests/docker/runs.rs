@@ -230,3 +230,45 @@ fn the_first_that_passes_is_enough() {
     let _ran = bed.windlass(&["run", "--jobs", "4"]).code(0);
     bed.assert_clean();
 }
+
+/// One run: who wins over whom, the built-ins, expressions, and `vars` saying just what the step gets.
+#[test]
+fn a_step_gets_the_values_that_vars_prints() {
+    let bed = Bed::new(&format!(
+        "inputs: [{{ name: dry-run, type: boolean }}]\n\
+         env: {{ A: pipeline, B: pipeline, C: pipeline, D: pipeline, E: pipeline }}\n\
+         environments: {{ staging: {{ B: chosen, C: chosen, D: chosen, E: chosen }} }}\n\
+         stages:\n\
+         - name: test\n  env: {{ C: stage, D: stage, E: stage }}\n  steps:\n\
+         \x20 - name: unit\n    image: \"${{{{ 'windlass/' + 'busybox' }}}}\"\n\
+         \x20   env: {{ D: step, E: step, BRANCH: \"on ${{{{ git.branch }}}}\" }}\n\
+         \x20   matrix: {{ os: [linux] }}\n    command: [env]\n\
+         \x20 - {{ name: other, image: {IMAGE}, run: 'false', when: environment == 'production' }}\n"
+    ));
+    bed.git(&["init", "--quiet", "--initial-branch=trunk"]);
+    bed.git(&["add", "."]);
+    bed.git(&["commit", "--quiet", "-m", "first"]);
+    let choice = ["--input", "dry-run=true", "--environment", "staging", "--env", "E=over"];
+    let vars = bed.windlass(&[&["vars", "--output", "json", "--step", "unit"], &choice[..]].concat()).code(0);
+    let ran = bed.windlass(&[&["run", "--output", "json"], &choice[..]].concat()).code(0);
+    assert_eq!(ran.ends()["other"], "skipped condition_false");
+    let log = String::from_utf8(bed.log("unit-1")).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    let expect = ["A=pipeline", "B=chosen", "C=stage", "D=step", "E=over", "OS=linux", "BRANCH=on trunk"];
+    for line in expect.iter().chain(&["WINDLASS_INPUT_DRY_RUN=true", "WINDLASS_GIT_BRANCH=trunk"]) {
+        assert!(lines.contains(line), "no {line} in\n{log}");
+    }
+    let vars: serde_json::Value = serde_json::from_str(&vars.stdout).unwrap();
+    let vars = vars["steps"][0]["variables"].as_array().unwrap();
+    assert!(vars.len() > 20, "{vars:#?}");
+    for variable in vars {
+        let name = variable["name"].as_str().unwrap();
+        match variable["value"].as_str() {
+            Some(value) => assert!(lines.contains(&format!("{name}={value}").as_str()), "{name} in\n{log}"),
+            None => {
+                assert!(lines.iter().any(|line| line.starts_with(&format!("{name}="))), "{name} in\n{log}")
+            }
+        }
+    }
+    bed.assert_clean();
+}
