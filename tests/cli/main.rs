@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod clean;
+mod examples;
 mod help;
 mod no_docker;
 mod pages;

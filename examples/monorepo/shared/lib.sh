@@ -1,0 +1,1 @@
+say() { echo "built $1"; }
