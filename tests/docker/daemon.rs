@@ -10,13 +10,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::bed::{IMAGE, docker_host};
+use crate::bridge::Bridge;
 
 /// A running daemon; all that it made goes with it.
 pub struct Daemon {
     directory: TempDir,
     /// Carried by its bridge, its cgroup and its processes.
     token: String,
-    subnet: u8,
+    bridge: Bridge,
     habit: Habit,
     child: Option<Child>,
 }
@@ -40,20 +41,9 @@ fn run(program: &str, arguments: &[&str]) -> bool {
 impl Daemon {
     /// Starts one that has the tests' image.
     pub fn start(habit: Habit) -> Self {
-        let directory = tempfile::Builder::new().prefix("wd-").rand_bytes(6).tempdir_in("/var/tmp").unwrap();
-        let token = directory.path().file_name().unwrap().to_str().unwrap().to_lowercase();
-        let routes = Command::new("ip").args(["-4", "route", "show", "table", "all"]).output().unwrap();
-        let routes = String::from_utf8(routes.stdout).unwrap();
-        let first = u8::try_from(std::process::id() % 200).unwrap();
-        let free = |third: &u8| !routes.contains(&format!("10.203.{third}."));
-        // Two tests may ask at the same time; the bridge tells who was first.
-        let subnet = (first..=255).chain(0..first).filter(free).find(|third| {
-            let address = format!("10.203.{third}.1/24");
-            run("ip", &["link", "add", "name", &token, "type", "bridge"]);
-            run("ip", &["address", "add", &address, "dev", &token])
-                && run("ip", &["link", "set", &token, "up"])
-        });
-        let mut daemon = Self { directory, token, subnet: subnet.unwrap(), habit, child: None };
+        let directory = tempfile::Builder::new().prefix("wl-d-").rand_bytes(6).tempdir().unwrap();
+        let bridge = Bridge::new(directory.path().file_name().unwrap().to_str().unwrap());
+        let mut daemon = Self { token: bridge.name.clone(), bridge, directory, habit, child: None };
         daemon.restart();
         let load = "docker --host \"$1\" save \"$2\" | docker --host \"$3\" load";
         assert!(run(
@@ -94,7 +84,7 @@ impl Daemon {
         }
         command.args(["--iptables=false", "--ip-forward=false", "--ip-masq=false"]);
         if self.habit != Habit::None {
-            let pool = format!("base=10.204.{}.0/25,size=28", self.subnet);
+            let pool = format!("base={}0/25,size=28", self.bridge.subnet.replacen("203", "204", 1));
             command.args(["--default-address-pool", &pool]);
         }
         if self.habit == Habit::LiveRestore {
@@ -227,6 +217,5 @@ impl Drop for Daemon {
         for parent in fs::read_dir("/sys/fs/cgroup").into_iter().flatten().filter_map(Result::ok) {
             let _ = fs::remove_dir(parent.path().join(&self.token));
         }
-        run("ip", &["link", "delete", &self.token]);
     }
 }

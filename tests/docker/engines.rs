@@ -13,6 +13,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::bed::{IMAGE, docker_host};
+use crate::bridge::Bridge;
 
 /// A Docker daemon in a mount namespace in which nothing of our directories exists. It listens on a
 /// socket, and on a port with TLS.
@@ -21,33 +22,6 @@ pub struct Elsewhere {
     daemon: Child,
     pub port: u16,
     _bridge: Bridge,
-}
-
-/// A bridge for one engine's containers, in a subnet that no route leads to: its name, and the subnet.
-struct Bridge(String, String);
-
-impl Bridge {
-    fn new(name: String) -> Self {
-        let ip = |arguments: &[&str]| {
-            let output = Command::new("ip").args(arguments).output().unwrap();
-            output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
-        };
-        let routes = ip(&["-4", "route", "show", "table", "all"]).unwrap();
-        let first = std::process::id() % 256;
-        let free = (first..256).chain(0..first).map(|third| format!("10.199.{third}."));
-        let subnet = free.into_iter().find(|subnet| !routes.contains(subnet.as_str())).unwrap();
-        assert!(ip(&["link", "add", "name", &name, "type", "bridge"]).is_some());
-        let bridge = Self(name, subnet);
-        assert!(ip(&["address", "add", &format!("{}1/24", bridge.1), "dev", &bridge.0]).is_some());
-        assert!(ip(&["link", "set", &bridge.0, "up"]).is_some());
-        bridge
-    }
-}
-
-impl Drop for Bridge {
-    fn drop(&mut self) {
-        let _ = Command::new("ip").args(["link", "delete", &self.0]).status();
-    }
 }
 
 /// Hides the directory for temporary files, but for the daemon's own.
@@ -97,8 +71,7 @@ impl Elsewhere {
         command.args(["--pidfile", &at("engine/pid"), "--iptables=false"]);
         command.args(["--ip-forward=false", "--ip-masq=false", "--exec-opt", "native.cgroupdriver=cgroupfs"]);
         let name = directory.path().file_name().unwrap().to_str().unwrap().to_owned();
-        // Without one of its own it would take the machine's, or take it away.
-        let bridge = Bridge::new(name.clone());
+        let bridge = Bridge::new(&name);
         command.args(["--bridge", &name, "--cgroup-parent", &format!("/{name}")]).process_group(0);
         let log = fs::File::create(at("log")).unwrap();
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
@@ -149,14 +122,15 @@ impl Podman {
             "unqualified-search-registries = []\n[[registry]]\nlocation = \"127.0.0.1\"\ninsecure = true\n",
         )
         .unwrap();
-        let bridge = Bridge::new(directory.path().file_name().unwrap().to_str().unwrap().to_owned());
+        let bridge = Bridge::new(directory.path().file_name().unwrap().to_str().unwrap());
         // Without its own network, whose plugins would write into the machine's firewall.
         let addresses = json!({
             "type": "host-local",
             "dataDir": at("addresses"),
-            "ranges": [[{ "subnet": format!("{}0/24", bridge.1) }]],
+            "ranges": [[{ "subnet": format!("{}0/24", bridge.subnet) }]],
         });
-        let plugin = json!({ "type": "bridge", "bridge": &bridge.0, "isGateway": true, "ipam": addresses });
+        let plugin =
+            json!({ "type": "bridge", "bridge": &bridge.name, "isGateway": true, "ipam": addresses });
         let network = json!({ "cniVersion": "0.4.0", "name": "podman", "plugins": [plugin] });
         fs::create_dir(at("networks")).unwrap();
         fs::write(at("networks/podman.conflist"), network.to_string()).unwrap();

@@ -3,7 +3,7 @@
 #
 #   sandbox_create        sets $sandbox; removes first what killed runs left
 #   sandbox_docker        starts the daemon; it answers at $(sandbox_endpoint)
-#   sandbox_remove DIR    ends the daemon, its containers, mounts, cgroups and bridge, and removes the directory
+#   sandbox_remove DIR    ends the daemon, and those of its tests, with containers, mounts, cgroups and bridges, and removes the directory
 #
 # The directory's random name (wl-XXXXXXXX) is the token that all of it carries: the bridge, the cgroup, containerd's
 # namespace and the command line of every process of the daemon. So what is removed is found by what it is, also after
@@ -116,15 +116,30 @@ kill_containers() {
 sandbox_cgroups() { find /sys/fs/cgroup -depth -type d -path "*/$1*" 2>/dev/null || true; }
 
 sandbox_remove() {
-  local dir=$1 token path
+  local dir=$1 token engine path
   token=$(basename "$dir")
   # Only a name that mktemp made may steer what follows.
   [[ $token =~ ^wl-[A-Za-z0-9]{8}$ && -O $dir ]] || return 0
+  # What tests that were killed left of engines of their own, whose directories are in this one.
+  for engine in "$dir"/tmp/wl-[a-z]-??????; do
+    [[ ! -d $engine ]] || remove_engine "$(basename "$engine")"
+  done
+  remove_engine "$token"
+  while read -r path; do
+    umount "$path" 2>/dev/null || umount --lazy "$path" || true
+  done < <(awk -v dir="$dir/" 'index($5, dir) == 1 { print $5 }' /proc/self/mountinfo | tac)
+  rm -rf --one-file-system "$dir"
+}
+
+# remove_engine TOKEN: its containers, its processes, its cgroups and its bridge.
+remove_engine() {
+  local token=$1 path
   # First the containers: the daemon would wait ten seconds for those that ignore TERM.
   kill_containers "$token"
   end_processes TERM 200 "$token" dockerd
   end_processes KILL 50 "$token" dockerd
   end_processes KILL 50 "$token" 'containerd*'
+  end_processes KILL 50 "$token" podman
   kill_containers "$token"
   while read -r path; do
     for _ in {1..50}; do
@@ -132,9 +147,5 @@ sandbox_remove() {
       sleep 0.1
     done
   done < <(sandbox_cgroups "$token")
-  while read -r path; do
-    umount "$path" 2>/dev/null || umount --lazy "$path" || true
-  done < <(awk -v dir="$dir/" 'index($5, dir) == 1 { print $5 }' /proc/self/mountinfo | tac)
   ip link delete "$token" 2>/dev/null || true
-  rm -rf --one-file-system "$dir"
 }
