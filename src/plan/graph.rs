@@ -223,20 +223,21 @@ impl Waits {
 }
 
 /// Gives steps that can never run at the same time a common lane: greedy chains in which each step
-/// has certainly ended when the next starts, all on the same kind of network. Lanes of fewer than
+/// has certainly ended when the next starts, all on the same kind of network: their own, none, or that of
+/// the run's services. Lanes of fewer than
 /// [`LANE_MIN_STEPS`] steps are dropped; the others are numbered from 0.
 pub fn lanes(plan: &Plan) -> BTreeMap<StepId, u32> {
     let graph = Graph::new(plan);
-    let networks: Vec<Network> = plan.all_steps().map(|(_, step)| step.network).collect();
+    let kinds: Vec<usize> = plan.all_steps().map(|(_, step)| network(plan, step)).collect();
     let mut chains = Chains::default();
     for stage in graph.stages() {
         for position in in_order(&graph, stage) {
-            let (Some(step), Some(network)) = (graph.steps.get(position), networks.get(position)) else {
+            let (Some(step), Some(kind)) = (graph.steps.get(position), kinds.get(position)) else {
                 continue;
             };
             let before = if step.waits.is_a_choice() { &[] } else { step.waits.needs() };
             let behind_barrier = step.waits == Waits::Stages || stage.kind != StageKind::Ordinary;
-            chains.add(position, *network, before, behind_barrier);
+            chains.add(position, *kind, before, behind_barrier);
         }
         chains.pass_barrier();
     }
@@ -246,6 +247,15 @@ pub fn lanes(plan: &Plan) -> BTreeMap<StepId, u32> {
         .flat_map(|(lane, chain)| chain.into_iter().map(move |position| (position, lane)))
         .filter_map(|(position, lane)| graph.steps.get(position).map(|step| (step.id.clone(), lane)))
         .collect()
+}
+
+/// The kind of network that a step is on, as a number.
+fn network(plan: &Plan, step: &Step) -> usize {
+    match step.network {
+        Network::None => 1,
+        Network::Own if plan.services_of(step).next().is_some() => 2,
+        Network::Own => 0,
+    }
 }
 
 /// The steps of a stage, each after those of the same stage that it needs.
@@ -278,20 +288,19 @@ fn in_order(graph: &Graph, stage: &StageNode) -> Vec<usize> {
 #[derive(Default)]
 struct Chains {
     made: Vec<Vec<usize>>,
-    /// The last step of each chain, to the chain and its network.
-    tails: HashMap<usize, (usize, Network)>,
+    /// The last step of each chain, to the chain and its kind of network.
+    tails: HashMap<usize, (usize, usize)>,
     /// Chains whose last step is in a stage that is over, so that any step behind the barrier may follow.
-    free: [BTreeSet<usize>; 2],
+    free: [BTreeSet<usize>; 3],
     /// Chains that were extended in the present stage.
     busy: BTreeSet<(usize, usize)>,
 }
 
 impl Chains {
-    fn add(&mut self, step: usize, network: Network, before: &[usize], behind_barrier: bool) {
-        let pool = usize::from(network == Network::None);
-        let direct = before.iter().find_map(|need| {
-            self.tails.get(need).filter(|(_, used)| *used == network).map(|(chain, _)| *chain)
-        });
+    fn add(&mut self, step: usize, pool: usize, before: &[usize], behind_barrier: bool) {
+        let direct = before
+            .iter()
+            .find_map(|need| self.tails.get(need).filter(|(_, used)| *used == pool).map(|(chain, _)| *chain));
         let free = || self.free[pool].first().copied().filter(|_| behind_barrier);
         let chain = direct.or_else(free).unwrap_or_else(|| {
             self.made.push(Vec::new());
@@ -301,7 +310,7 @@ impl Chains {
             self.tails.remove(last);
         }
         self.made[chain].push(step);
-        self.tails.insert(step, (chain, network));
+        self.tails.insert(step, (chain, pool));
         self.free[pool].remove(&chain);
         self.busy.insert((pool, chain));
     }

@@ -279,6 +279,24 @@ impl Plan {
         stages.flat_map(|stage| &mut stage.steps)
     }
 
+    /// The scopes that a step is in, the innermost first.
+    pub fn scopes_of(&self, step: &Step) -> impl Iterator<Item = (&str, &Scope)> {
+        self.scopes_from(step.scope.as_deref())
+    }
+
+    /// A scope and those that it is a part of, the innermost first.
+    pub fn scopes_from(&self, innermost: Option<&str>) -> impl Iterator<Item = (&str, &Scope)> {
+        let named = |name: Option<&str>| self.scopes.get_key_value(name?);
+        let chain = std::iter::successors(named(innermost), move |(_, scope)| named(scope.within.as_deref()));
+        // A circle is an error of the plan, and must not be one of whoever looks at it.
+        chain.take(self.scopes.len()).map(|(name, scope)| (name.as_str(), scope))
+    }
+
+    /// The services that a step has beside it, each with its scope.
+    pub fn services_of(&self, step: &Step) -> impl Iterator<Item = (&str, &Service)> {
+        self.scopes_of(step).flat_map(|(name, scope)| scope.services.iter().map(move |one| (name, one)))
+    }
+
     /// The step with this id.
     pub fn step(&self, id: &StepId) -> Option<&Step> {
         self.all_steps().map(|(_, step)| step).find(|step| &step.id == id)

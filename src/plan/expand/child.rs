@@ -43,6 +43,7 @@ pub(super) fn grow(
         }
     }
     for (name, mut scope) in plan.scopes {
+        scope.within = scope.within.map(|outer| child.name(&outer));
         for service in &mut scope.services {
             child.mounts(&mut service.mounts);
             texts::of_service_mut(service).for_each(|text| child.text(text));

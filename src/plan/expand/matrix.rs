@@ -44,7 +44,11 @@ pub(super) fn grow(
             other => other.to_string(),
         };
         for (name, scope) in &own_scopes {
-            expansion.add_scope(format!("{name}-{number}"), scope.clone())?;
+            let mut scope = scope.clone();
+            if let Some(outer) = scope.within.as_mut().filter(|outer| own_scopes.contains_key(*outer)) {
+                *outer = format!("{outer}-{number}");
+            }
+            expansion.add_scope(format!("{name}-{number}"), scope)?;
         }
         for inner in template {
             let mut instance = inner.clone();
@@ -74,7 +78,12 @@ pub(super) fn grow(
 
 /// Takes out the scopes that nobody but the template is in: each instance has its own.
 fn own_scopes(plan: &mut Plan, template: &[Step]) -> BTreeMap<String, Scope> {
-    let shared: BTreeSet<String> = super::all_steps_mut(plan).filter_map(|step| step.scope.clone()).collect();
+    let named: Vec<String> = super::all_steps_mut(plan).filter_map(|step| step.scope.clone()).collect();
+    let shared: BTreeSet<String> = named
+        .iter()
+        .flat_map(|name| plan.scopes_from(Some(name.as_str())))
+        .map(|(name, _)| name.to_owned())
+        .collect();
     let names = template.iter().filter_map(|step| step.scope.as_ref());
     let own: BTreeSet<&String> = names.filter(|name| !shared.contains(*name)).collect();
     own.into_iter().filter_map(|name| plan.scopes.remove_entry(name)).collect()

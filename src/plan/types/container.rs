@@ -210,6 +210,9 @@ pub struct Scope {
     /// Containers that run beside the steps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<Service>,
+    /// The scope that it is a part of: its steps have the services of that one too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<String>,
 }
 
 /// A container that runs beside steps and is reachable by its name.

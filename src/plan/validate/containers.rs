@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use super::error::{PlaceInPlan, PlanError};
 use super::is_id;
 use crate::plan::{
-    Image, LateNode, Mount, Plan, Program, Resources, Scope, Service, Stage, Step, Text, Volume, texts,
+    Image, LateNode, Mount, Network, Plan, Probe, Program, Resources, Scope, Service, Stage, Step, Text,
+    Volume, texts,
 };
 
 /// Checks volumes, scopes, stages and every container.
@@ -44,15 +45,24 @@ impl Check<'_> {
 
     fn scope(&mut self, name: &str, scope: &Scope) {
         let mut names = HashSet::new();
+        if let Some(within) = &scope.within {
+            let outer: Vec<_> = self.plan.scopes_from(Some(within)).collect();
+            if outer.is_empty() || outer.iter().any(|(outer, _)| *outer == name) {
+                let (scope, within) = (name.to_owned(), within.clone());
+                self.errors.push(PlanError::NotAround { scope, within });
+                return;
+            }
+            names.extend(outer.iter().flat_map(|(_, scope)| &scope.services).flat_map(host_names));
+        }
         for service in &scope.services {
             let place = PlaceInPlan::Service { scope: name.to_owned(), name: service.name.clone() };
-            for host in std::iter::once(&service.name).chain(&service.aliases) {
+            for host in host_names(service) {
                 if !is_host_name(host) {
-                    self.errors.push(PlanError::HostName { place: place.clone(), name: host.clone() });
+                    self.errors.push(PlanError::HostName { place: place.clone(), name: host.to_owned() });
                 }
-                if !names.insert(host.as_str()) {
+                if !names.insert(host) {
                     self.errors
-                        .push(PlanError::DuplicateService { scope: name.to_owned(), name: host.clone() });
+                        .push(PlanError::DuplicateService { scope: name.to_owned(), name: host.to_owned() });
                 }
             }
             self.service(&place, service);
@@ -68,6 +78,16 @@ impl Check<'_> {
         self.resources(place, &service.resources);
         if let Some(ready) = &service.ready {
             self.limit(place, "time to get ready", ready.timeout.as_nanos());
+            let empty = match &ready.probe {
+                Probe::Image => false,
+                Probe::Command(argv) => argv.is_empty(),
+                Probe::Port(port) => *port == 0,
+                Probe::Log(line) => line.is_empty() || line.contains('\n'),
+                Probe::Http { port, path } => *port == 0 || !path.starts_with('/'),
+            };
+            if empty {
+                self.errors.push(PlanError::EmptyProbe { place: place.clone() });
+            }
         }
     }
 
@@ -122,6 +142,9 @@ impl Check<'_> {
             && !self.plan.scopes.contains_key(scope)
         {
             self.errors.push(PlanError::UnknownScope { step: step.id.clone(), scope: scope.clone() });
+        }
+        if step.network == Network::None && self.plan.services_of(step).next().is_some() {
+            self.errors.push(PlanError::OutOfReach { step: step.id.clone() });
         }
         self.resources(&place, &step.resources);
         self.limit(&place, "time", step.timeout.as_nanos());
@@ -215,6 +238,11 @@ impl Check<'_> {
             self.errors.push(PlanError::ZeroLimit { place: place.clone(), what });
         }
     }
+}
+
+/// The names that a service is reached by.
+fn host_names(service: &Service) -> impl Iterator<Item = &str> {
+    std::iter::once(&service.name).chain(&service.aliases).map(String::as_str)
 }
 
 /// Whether a relative path consists of plain names.

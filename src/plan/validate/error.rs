@@ -133,6 +133,26 @@ pub enum PlanError {
         /// Its scope.
         scope: String,
     },
+    /// A scope within one that is not there, or within itself.
+    #[error("the scope `{scope}` is within `{within}`, which is no scope around it")]
+    NotAround {
+        /// The scope.
+        scope: String,
+        /// What it is said to be within.
+        within: String,
+    },
+    /// Services beside a step that cannot reach them.
+    #[error("step `{step}` has services and no network to reach them by")]
+    OutOfReach {
+        /// The step.
+        step: StepId,
+    },
+    /// A question that cannot be put.
+    #[error("{place} is asked for nothing: an empty command or line, port 0, or a path without `/`")]
+    EmptyProbe {
+        /// The service.
+        place: PlaceInPlan,
+    },
     /// Two services that are reached by one name.
     #[error("two services of the scope `{scope}` are called `{name}`")]
     DuplicateService {

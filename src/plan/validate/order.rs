@@ -154,13 +154,10 @@ impl<'a> Order<'a> {
         let Some(step) = node.step else { return taken };
         let references = texts::of_step(step).flat_map(texts::references);
         taken.extend(references.map(|(from, key)| (place.clone(), from, key)));
-        if let Some((name, scope)) = step.scope.as_ref().and_then(|name| self.plan.scopes.get_key_value(name))
-        {
-            for service in &scope.services {
-                let place = PlaceInPlan::Service { scope: name.clone(), name: service.name.clone() };
-                let references = texts::of_service(service).flat_map(texts::references);
-                taken.extend(references.map(|(from, key)| (place.clone(), from, key)));
-            }
+        for (scope, service) in self.plan.services_of(step) {
+            let place = PlaceInPlan::Service { scope: scope.to_owned(), name: service.name.clone() };
+            let references = texts::of_service(service).flat_map(texts::references);
+            taken.extend(references.map(|(from, key)| (place.clone(), from, key)));
         }
         taken
     }
