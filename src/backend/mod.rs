@@ -9,6 +9,8 @@
 //! 4. Either [`Control::go`] once, or [`Control::kill`] if the step is not wanted after all.
 //! 5. [`Started::progress`] yields output and then exactly one [`Progress::Ended`], then ends. All
 //!    output comes before the end. This holds after `kill` without `go` as well.
+//!    A service is a container like any other: once it may go, [`Control::ready`] waits until it is
+//!    ready, and steps that start after it are given its [`Started::address`] by name.
 //! 6. [`Session::close`] once, whatever happened before: removes everything the run made.
 //!
 //! # What an implementation promises
@@ -33,6 +35,7 @@ mod types;
 
 pub mod docker;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -41,6 +44,7 @@ use futures_util::stream::BoxStream;
 pub use types::*;
 
 use crate::ledger::RunLedger;
+use crate::plan::Probe;
 
 /// A place where steps run.
 pub trait Backend: Send + Sync {
@@ -96,6 +100,9 @@ pub struct Started {
     pub control: Arc<dyn Control>,
     /// Its output and its end.
     pub progress: BoxStream<'static, Progress>,
+    /// Where those among the services reach it, which no other container of the run shares; none unless it
+    /// is a service.
+    pub address: Option<IpAddr>,
 }
 
 /// The handle on a started container.
@@ -106,4 +113,11 @@ pub trait Control: Send + Sync {
     fn stop(&self) -> BoxFuture<'_, ()>;
     /// KILL now.
     fn kill(&self) -> BoxFuture<'_, ()>;
+    /// Waits until a service that was let go is ready, asked from where it is and at the address that others
+    /// reach it by. For ever when it never is, has ended, or is no service, and for [`Probe::Log`], as
+    /// the log is the caller's: whoever calls listens to its end and has a deadline.
+    ///
+    /// # Cancel safety
+    /// Nobody asks any more once the future is dropped.
+    fn ready<'a>(&'a self, probe: &'a Probe) -> BoxFuture<'a, ()>;
 }

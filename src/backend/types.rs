@@ -1,6 +1,7 @@
 //! What crosses the line between engine and backend.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub struct ContainerSpec {
     pub step: StepId,
     /// From 1.
     pub attempt: u32,
+    /// The name of the service that it is, started with this attempt; none for the step itself.
+    pub service: Option<String>,
     /// Image reference, present already.
     pub image: String,
     /// What it runs.
@@ -53,6 +56,10 @@ pub struct ContainerSpec {
     pub workspace: bool,
     /// The network.
     pub network: Network,
+    /// It is a service, or is to reach some: it is where the services of the run are.
+    pub among_services: bool,
+    /// Names of services, and where they are.
+    pub hosts: BTreeMap<String, IpAddr>,
     /// Limits; `pids` is always set.
     pub resources: Resources,
     /// From *go* until TERM.
@@ -83,6 +90,17 @@ pub enum SecretPlace {
     Variable(String),
     /// At this path, in a file in memory that the program's user alone may read.
     File(String),
+}
+
+impl ContainerSpec {
+    /// Names the container among those of all attempts with this number: `unit`, or `unit.db` for the
+    /// service `db` that was started with it.
+    pub fn label(&self) -> String {
+        match &self.service {
+            None => self.step.to_string(),
+            Some(service) => format!("{}.{service}", self.step),
+        }
+    }
 }
 
 /// What a container runs.

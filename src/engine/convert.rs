@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::environment::{Aftermath, Setting, WORKSPACE, built_in};
 use crate::backend::policy::{Policy, Refusal};
@@ -11,12 +12,16 @@ use crate::backend::{ContainerSpec, GivenSecret, Privileges, ProgramSpec, Secret
 use crate::base::{Bytes, Reason, RunId, Secret, StageId, StepId};
 use crate::plan::expand::{self, Lookup};
 use crate::plan::{
-    Image, Mount, Plan, Program, Resources, Scope, SecretUse, Sharing, Stage, Step, Text, Volume,
+    Image, Mount, Network, Plan, Program, Resources, Scope, SecretUse, Service, Sharing, Stage, Step, Text,
+    Volume,
 };
 
 /// Processes and threads of a step that does not say (language L3).
 const DEFAULT_PIDS: u32 = 4096;
 const HOST: &str = "the image `host`";
+const FOLLOWS: &str = "arguments that follow those of the image";
+/// Longer than any run.
+const FOR_EVER: Duration = Duration::from_hours(24 * 365);
 
 /// What all containers of a run have in common.
 pub(super) struct Common {
@@ -76,25 +81,29 @@ pub fn unsupported(plan: &Plan) -> Vec<String> {
 }
 
 fn missing(plan: &Plan, step: &Step) -> Vec<&'static str> {
-    let scope = step.scope.as_ref().and_then(|name| plan.scopes.get(name));
-    let follows_cmd = matches!(step.program, Program::Entrypoint { args_follow_cmd: true, .. });
+    let follows = |program: &Program| matches!(program, Program::Entrypoint { args_follow_cmd: true, .. });
     let checks = [
-        (scope.is_some_and(|scope| !scope.services.is_empty()), "services"),
-        (scope.is_some_and(|scope| *scope != only_services(scope)), "steps that share a scope"),
+        (plan.scopes_of(step).any(|(_, scope)| *scope != only_services(scope)), "steps that share a scope"),
+        (plan.services_of(step).any(|(_, service)| !service.mounts.is_empty()), "a service with a mount"),
+        (
+            plan.services_of(step).any(|(_, service)| service.image == Image::Host),
+            "a service in the image `host`",
+        ),
+        (plan.services_of(step).any(|(_, service)| follows(&service.program)), FOLLOWS),
         (step.after_script.is_some(), "a script after its own"),
         (
             step.mounts.iter().any(|mount| !is_workspace(plan, mount)),
             "another mount than the shared workspace",
         ),
         (step.image == Image::Host, HOST),
-        (follows_cmd, "arguments that follow those of the image"),
+        (follows(&step.program), FOLLOWS),
     ];
     checks.into_iter().filter_map(|(asked, feature)| asked.then_some(feature)).collect()
 }
 
 /// The scope with nothing in common but its services.
 fn only_services(scope: &Scope) -> Scope {
-    Scope { services: scope.services.clone(), ..Scope::default() }
+    Scope { services: scope.services.clone(), within: scope.within.clone(), ..Scope::default() }
 }
 
 fn is_workspace(plan: &Plan, mount: &Mount) -> bool {
@@ -147,6 +156,7 @@ impl Common {
         let spec = ContainerSpec {
             step: step.id.clone(),
             attempt,
+            service: None,
             image,
             program: program(&step.program).ok_or_else(late)?,
             env,
@@ -155,6 +165,8 @@ impl Common {
             workdir: step.workdir.clone().or(workspace.then(|| WORKSPACE.to_owned())),
             workspace,
             network: step.network,
+            among_services: plan.services_of(step).next().is_some(),
+            hosts: BTreeMap::new(),
             resources: Resources {
                 pids: step.resources.pids.or(Some(DEFAULT_PIDS)),
                 ..step.resources.clone()
@@ -181,6 +193,62 @@ impl Common {
             given.extend(places.map(|place| GivenSecret { value: value.clone(), place }));
         }
         Ok(given)
+    }
+
+    /// Describes the container of a service that starts with an attempt of a step, and asks the policy
+    /// about it.
+    ///
+    /// # Errors
+    /// [`SpecError`], when it cannot or must not be started.
+    pub(super) fn service(
+        &self,
+        plan: &Plan,
+        step: &Step,
+        attempt: u32,
+        service: &Service,
+        output: &Lookup<'_>,
+    ) -> Result<ContainerSpec, SpecError> {
+        if let Some(feature) = missing(plan, step).first() {
+            return Err(SpecError::Unsupported { step: step.id.clone(), feature });
+        }
+        let mut resolved = Cow::Borrowed(service);
+        if service.texts().any(|text| text.known().is_none()) {
+            expand::resolve_service(resolved.to_mut(), output)
+                .map_err(|(from, key)| SpecError::NoOutput { step: step.id.clone(), from, key })?;
+        }
+        let service = resolved.as_ref();
+        let late = || SpecError::Unsupported { step: step.id.clone(), feature: "the element of a matrix" };
+        let env = service.env.iter().map(|(name, value)| Some((name.clone(), known(value)?)));
+        let image = match &service.image {
+            Image::Reference(reference) => known(reference).ok_or_else(late)?,
+            Image::Host => return Err(SpecError::Unsupported { step: step.id.clone(), feature: HOST }),
+        };
+        let spec = ContainerSpec {
+            step: step.id.clone(),
+            attempt,
+            service: Some(service.name.clone()),
+            image,
+            program: program(&service.program).ok_or_else(late)?,
+            env: env.collect::<Option<_>>().ok_or_else(late)?,
+            secrets: Vec::new(),
+            user: None,
+            workdir: None,
+            workspace: false,
+            network: Network::Own,
+            among_services: true,
+            hosts: BTreeMap::new(),
+            resources: Resources {
+                pids: service.resources.pids.or(Some(DEFAULT_PIDS)),
+                ..service.resources.clone()
+            },
+            timeout: FOR_EVER,
+            grace: Duration::ZERO,
+            log_limit: self.log_limit.0,
+            lane: None,
+            privileges: Privileges::default(),
+        };
+        self.policy.check(&spec)?;
+        Ok(spec)
     }
 }
 

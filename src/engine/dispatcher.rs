@@ -18,6 +18,7 @@ use super::executor::{self, Attempt};
 use super::images::Images;
 use super::message::{Message, News, Order};
 use super::schedule::{Decision, Schedule};
+use super::services::{Around, Services};
 use super::world::World;
 use super::{Cancel, Emit, Job, hide, retry};
 use crate::base::{Outcome, Reason, StepId};
@@ -40,6 +41,7 @@ pub(super) struct Dispatcher {
     inbox: mpsc::Receiver<Message>,
     schedule: Schedule,
     images: Images,
+    services: Services,
     /// Attempts that were told to go, by the step's position.
     live: HashMap<usize, Live>,
     /// Attempts that are kept ready.
@@ -88,6 +90,7 @@ impl Dispatcher {
         Self {
             state: RunState::new(&job.plan),
             schedule: Schedule::new(&job.plan, job.options.jobs),
+            services: Services::new(&job.plan),
             common: Common {
                 run: job.run,
                 backend: job.backend,
@@ -177,6 +180,12 @@ impl Dispatcher {
                 && let Ok(spec) = self.common.spec(&plan, (stage, step), &setting)
             {
                 self.images.request(&self.world, &spec.image, false);
+                let services = plan.services_of(step).map(|(_, service)| service);
+                for spec in services
+                    .filter_map(|service| self.common.service(&plan, step, 1, service, &|_, _| None).ok())
+                {
+                    self.images.request(&self.world, &spec.image, false);
+                }
             }
         }
     }
@@ -250,21 +259,19 @@ impl Dispatcher {
         let plan = Arc::clone(&self.plan);
         let place = place(&plan, &self.schedule, position);
         let aftermath = self.aftermath(position);
-        let output = |step: &StepId, key: &str| self.output(step, key);
+        let state = &self.state;
+        let output = |step: &StepId, key: &str| written(state, step, key);
         let given = Given { attempt, aftermath: aftermath.as_ref(), output: &output };
         let spec = self.common.spec(&plan, place, &given)?;
         let declared = place.1.outputs.clone();
         let image = self.images.request(&self.world, &spec.image, attempt > 1);
+        let around =
+            Around { world: &self.world, images: &mut self.images, common: &self.common, output: &output };
+        let beside = self.services.beside(around, &plan, place.1, attempt)?.lenient(aftermath.is_some());
         let (sender, orders) = mpsc::unbounded_channel();
-        let work = Attempt { position, spec, image, declared, pause };
+        let work = Attempt { position, spec, image, declared, beside, pause };
         self.tasks.spawn(executor::execute(Arc::clone(&self.world), work, orders));
         Ok(sender)
-    }
-
-    /// What a step that has ended for good wrote.
-    fn output(&self, step: &StepId, key: &str) -> Option<&str> {
-        let state = self.state.steps.get(step).filter(|step| step.end.is_some())?;
-        state.outputs.get(key).map(String::as_str)
     }
 
     /// What the steps of the last two stages are told.
@@ -290,7 +297,10 @@ impl Dispatcher {
             if self.held.len() >= self.schedule.jobs() {
                 break;
             }
+            let (plan, step) = (Arc::clone(&self.plan), place(&self.plan, &self.schedule, position).1);
             if !self.held.contains_key(&position)
+                // A service starts with the first step that it is for, and not before.
+                && self.services.are_up(&plan, step)
                 // What cannot be started is said when its time comes.
                 && let Ok(orders) = self.prepare(position, 1, Duration::ZERO)
             {
@@ -326,6 +336,7 @@ impl Dispatcher {
                 self.tell(EventKind::ImagePulled { image });
             }
             Message::Held { step, news } => self.heard_of_hold(step, news),
+            Message::Fact(fact) => self.tell(fact),
             Message::Attempt { step, attempt, news } => {
                 if self.live.get(&step).is_some_and(|live| live.attempt == attempt) {
                     self.heard(step, attempt, news);
@@ -383,9 +394,15 @@ impl Dispatcher {
             self.attempt_ended(position, live.attempt, &end, pause.is_some());
         }
         match pause {
-            Some(pause) => self.attempt(position, live.attempt + 1, pause),
+            Some(pause) => self.again(position, live.attempt + 1, pause),
             None => self.finish_step(position, end),
         }
+    }
+
+    fn again(&mut self, position: usize, attempt: u32, pause: Duration) {
+        let plan = Arc::clone(&self.plan);
+        self.services.attempt_ended(&plan, place(&plan, &self.schedule, position).1);
+        self.attempt(position, attempt, pause);
     }
 
     fn attempt_ended(&mut self, position: usize, attempt: u32, end: &End, retry: bool) {
@@ -409,7 +426,10 @@ impl Dispatcher {
     }
 
     fn step_ended(&mut self, position: usize, end: End, allowed: bool) {
-        let step = self.place(position).1.id.clone();
+        let plan = Arc::clone(&self.plan);
+        let step = place(&plan, &self.schedule, position).1;
+        self.services.step_ended(&plan, step);
+        let step = step.id.clone();
         self.tell(EventKind::StepEnded { step, end, allowed });
     }
 
@@ -485,6 +505,12 @@ impl Dispatcher {
     fn place(&self, position: usize) -> (&Stage, &Step) {
         place(&self.plan, &self.schedule, position)
     }
+}
+
+/// What a step that has ended for good wrote.
+fn written<'a>(state: &'a RunState, step: &StepId, key: &str) -> Option<&'a str> {
+    let state = state.steps.get(step).filter(|step| step.end.is_some())?;
+    state.outputs.get(key).map(String::as_str)
 }
 
 /// The step at a position of the graph, with its stage.

@@ -15,11 +15,15 @@ use super::images;
 use super::message::{ImageReady, News, Order};
 use super::output::Recorder;
 use super::outputs;
+use super::services::Beside;
 use super::verdict;
 use super::world::World;
 use crate::backend::{ContainerSpec, Control, Ended, How, Progress, StartError, Started};
 use crate::base::{Reason, awake};
 use crate::event::End;
+
+/// How long after a program's failure the end of a service counts as its cause.
+const SETTLE: Duration = Duration::from_millis(500);
 
 /// What is to be attempted.
 pub(super) struct Attempt {
@@ -31,6 +35,8 @@ pub(super) struct Attempt {
     pub(super) image: ImageReady,
     /// Output keys that it declares.
     pub(super) declared: Vec<String>,
+    /// The services that it has.
+    pub(super) beside: Beside,
     /// A pause before everything.
     pub(super) pause: Duration,
 }
@@ -43,7 +49,11 @@ pub(super) async fn execute(world: Arc<World>, attempt: Attempt, orders: mpsc::U
     let orders = Orders { queue: orders, go: false };
     let end = match AssertUnwindSafe(live(&world, &attempt, orders)).catch_unwind().await {
         Ok(Ok(end)) => end,
-        Ok(Err(Withdrawn(Some(reason)))) => End::because(reason, None),
+        Ok(Err(Withdrawn(Some(reason)))) => match attempt.beside.failure() {
+            // The sibling failed by what fails this one too.
+            Some(error) if reason == Reason::CancelledBySibling => verdict::of_start(error),
+            _ => End::because(reason, None),
+        },
         Ok(Err(Withdrawn(None))) => return,
         Err(panic) => verdict::of_panic(panic.as_ref()),
     };
@@ -66,6 +76,14 @@ async fn live(world: &World, attempt: &Attempt, mut orders: Orders) -> Result<En
             Err(_) => orders.go().await?,
         }
     };
+    match orders.unless_withdrawn(attempt.beside.ready()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            discard(started, Withdrawn(None)).await;
+            return Ok(verdict::of_start(error));
+        }
+        Err(withdrawn) => return Err(discard(started, withdrawn).await),
+    }
     let slot = match orders.unless_withdrawn(world.slots.take()).await {
         Ok(slot) => slot,
         Err(withdrawn) => return Err(discard(started, withdrawn).await),
@@ -78,7 +96,8 @@ async fn live(world: &World, attempt: &Attempt, mut orders: Orders) -> Result<En
 
 async fn start(world: &World, attempt: &Attempt) -> Result<Started, StartError> {
     images::wait(attempt.image.clone()).await?;
-    world.session.start(attempt.spec.clone()).await
+    let hosts = attempt.beside.addresses().await?;
+    world.session.start(ContainerSpec { hosts, ..attempt.spec.clone() }).await
 }
 
 /// Keeps a started container until it may go. None when it went away before, and is to be replaced.
@@ -117,6 +136,8 @@ async fn accompany(world: &World, attempt: &Attempt, mut started: Started, mut o
     let Attempt { position, spec, .. } = attempt;
     let since = world.clock.elapsed();
     let mut asked = None;
+    let mut failing = pin!(attempt.beside.failed());
+    let mut failed: Option<StartError> = None;
     let mut calls = FuturesUnordered::new();
     if let Err(Withdrawn(reason)) = orders.unless_withdrawn(started.control.go()).await {
         asked = reason;
@@ -127,6 +148,14 @@ async fn accompany(world: &World, attempt: &Attempt, mut started: Started, mut o
     let mut deaf = false;
     let mut ended = loop {
         tokio::select! { biased;
+            // Before the orders: a sibling that fails by the same service has this one cancelled.
+            error = &mut failing, if failed.is_none() => {
+                if asked.is_none() {
+                    asked = Some(error.reason);
+                    failed = Some(error);
+                    calls.push(call(&started.control, |control| control.stop()));
+                }
+            }
             order = orders.queue.recv(), if !deaf => match order {
                 Some(Order::Go) => {}
                 Some(Order::Stop(reason)) => {
@@ -158,12 +187,21 @@ async fn accompany(world: &World, attempt: &Attempt, mut started: Started, mut o
     recorder.finish().await;
     let file = std::mem::take(&mut ended.output);
     let end = verdict::of_program(ended, asked, ran);
+    let may_be_a_services = asked.is_none() && is_own_failure(&end) && attempt.beside.matters();
+    if may_be_a_services {
+        // A program may see that a service is gone before we hear of it.
+        failed = awake::timeout(SETTLE, failing).await.ok();
+    }
+    let end = match failed {
+        Some(error) => verdict::of_service(error, end),
+        None => end,
+    };
     let (written, end) = outputs::take(end, &file, &attempt.declared, &world.masker);
     if !written.is_empty() {
         world.say(*position, spec.attempt, News::Outputs(written)).await;
     }
     // What we ended ourselves has its reason.
-    let failed_by_itself = matches!(end.reason, Some(Reason::ExitCode | Reason::Signal)) && asked.is_none();
+    let failed_by_itself = is_own_failure(&end) && asked.is_none();
     match world.hint.as_ref().filter(|_| failed_by_itself).and_then(|hint| hint()) {
         None => end,
         Some(hint) => {
@@ -171,6 +209,10 @@ async fn accompany(world: &World, attempt: &Attempt, mut started: Started, mut o
             End { message: Some(message), ..end }
         }
     }
+}
+
+fn is_own_failure(end: &End) -> bool {
+    matches!(end.reason, Some(Reason::ExitCode | Reason::Signal))
 }
 
 fn call<F>(control: &Arc<dyn Control>, what: F) -> BoxFuture<'static, ()>

@@ -20,11 +20,17 @@ pub(super) fn in_messages(masker: &Masker, mut kind: EventKind) -> EventKind {
         | EventKind::CleanupFailed { message }
         | EventKind::GateReached { question: message, .. }
         | EventKind::GateAnswered { message, .. } => hide(message),
+        EventKind::ServiceEnded { message, last_lines, .. } => {
+            hide(message);
+            last_lines.iter_mut().for_each(hide);
+        }
         EventKind::ImagePullStarted { .. }
         | EventKind::ImagePullProgressed { .. }
         | EventKind::ImagePulled { .. }
         | EventKind::StageStarted { .. }
         | EventKind::StageEnded { .. }
+        | EventKind::ServiceStarted { .. }
+        | EventKind::ServiceReady { .. }
         | EventKind::StepStarted { .. }
         | EventKind::Output(_)
         // What holds a secret is refused as an output.

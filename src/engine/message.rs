@@ -6,7 +6,7 @@ use super::gates::Answer;
 use super::outputs::Outputs;
 use crate::backend::{PullProgress, StartError};
 use crate::base::Reason;
-use crate::event::{End, Output};
+use crate::event::{End, EventKind, Output};
 
 /// Said to the dispatcher.
 pub(super) enum Message {
@@ -26,6 +26,8 @@ pub(super) enum Message {
         /// What came of it.
         news: Held,
     },
+    /// By the task of a service: a fact, to be told as it is.
+    Fact(EventKind),
     /// By the task that fetches an image: so far is it.
     Pulling(String, PullProgress),
     /// It is there, after it had to be fetched.

@@ -26,6 +26,7 @@ mod output;
 mod outputs;
 mod retry;
 mod schedule;
+mod services;
 mod slots;
 mod verdict;
 mod world;

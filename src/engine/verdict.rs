@@ -38,6 +38,15 @@ pub(super) fn of_program(ended: Ended, asked: Option<Reason>, ran: Duration) -> 
     }
 }
 
+/// The end of an attempt that a service beside it failed, and that would have ended like this without. What
+/// the program says of that is not its own word any more, but for what no service can do to it.
+pub(super) fn of_service(error: StartError, end: End) -> End {
+    if matches!(end.reason, Some(Reason::Timeout | Reason::OutOfMemory | Reason::CouldNotStart)) {
+        return end;
+    }
+    End { duration_ms: end.duration_ms, usage: end.usage, ..of_start(error) }
+}
+
 /// The end of an attempt that did not start.
 pub(super) fn of_start(error: StartError) -> End {
     // A start never ends as passed, skipped or cancelled, whatever a backend says.

@@ -11,6 +11,7 @@ use super::slots::Slots;
 use crate::backend::Session;
 use crate::base::Clock;
 use crate::base::masker::Masker;
+use crate::event::EventKind;
 use crate::event::log::Logs;
 
 /// Bytes of output that may wait for the dispatcher, of all attempts together. More would only be memory: the tasks
@@ -42,6 +43,12 @@ impl World {
         let count = u32::try_from(bytes.min(ROOM)).unwrap_or(u32::MAX);
         let permit = Arc::clone(&self.room).acquire_many_owned(count).await;
         permit.expect("nobody closes the semaphore")
+    }
+
+    /// Has the dispatcher tell a fact.
+    pub(super) async fn tell(&self, fact: EventKind) {
+        // Without a dispatcher the run is over, and this task about to be aborted.
+        let _ = self.inbox.send(Message::Fact(fact)).await;
     }
 
     /// Tells the dispatcher.

@@ -166,6 +166,10 @@ impl RunState {
                     stage.started_ms = Some(now);
                 }
             }
+            // They are shown as they come; no decision is made by them.
+            EventKind::ServiceStarted { .. }
+            | EventKind::ServiceReady { .. }
+            | EventKind::ServiceEnded { .. } => {}
             EventKind::ImagePullStarted { image } => {
                 self.pulls.insert(image.clone(), PullState::default());
             }

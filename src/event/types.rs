@@ -84,6 +84,39 @@ pub enum EventKind {
         /// How the answer came, for people.
         message: String,
     },
+    /// A service's program was let go.
+    ServiceStarted {
+        /// The step that it was started with, the first of its scope.
+        step: StepId,
+        /// The attempt of that step.
+        attempt: u32,
+        /// Its name. Its log is kept as that of the step `STEP.SERVICE`.
+        service: String,
+    },
+    /// It is ready.
+    ServiceReady {
+        /// As when it was started.
+        step: StepId,
+        /// As when it was started.
+        attempt: u32,
+        /// Its name.
+        service: String,
+    },
+    /// It ended before the steps it is for did, was not ready in time, or could not be started.
+    ServiceEnded {
+        /// As when it was started.
+        step: StepId,
+        /// As when it was started.
+        attempt: u32,
+        /// Its name.
+        service: String,
+        /// Whether that fails the steps it is for.
+        failed: bool,
+        /// How, for people.
+        message: String,
+        /// The last lines that it printed. Masked already.
+        last_lines: Vec<String>,
+    },
     /// An attempt's program was let go.
     StepStarted {
         /// Which step.

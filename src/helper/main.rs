@@ -8,6 +8,7 @@
 mod cgroup;
 mod handed;
 mod output;
+mod probe;
 mod program;
 mod protocol;
 mod sha256;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     match args.next().as_deref() {
         Some("remove") => return remove(args),
+        Some("probe") => return probe::probe(args),
         Some(_) => return refuse("unknown argument"),
         None => {}
     }
@@ -265,8 +267,12 @@ impl Helper {
         self.output.begin(go.log_limit, go.token);
         self.linger = go.linger;
         let (oom_kills_before, shared_files) = (cgroup::oom_kills(), SharedFiles::remember());
-        match Program::start(go) {
-            Err(message) => self.could_not_start(message),
+        let named = shared_files.name(&go.hosts).map_err(|error| format!("cannot write /etc/hosts: {error}"));
+        match named.and_then(|()| Program::start(go)) {
+            Err(message) => {
+                shared_files.restore();
+                self.could_not_start(message);
+            }
             Ok(program) => {
                 for pipe in [&program.stdout, &program.stderr] {
                     // A blocking pipe would only delay a deadline, and only if poll were wrong.

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::handed;
 use crate::protocol::Go;
@@ -30,37 +30,47 @@ impl Program {
     ///
     /// The error is for the user: which program, where, as whom, and what the kernel said.
     pub fn start(go: &Go) -> Result<Self, String> {
-        let user = User::look_up(&go.user, go.group)?;
-        handed::prepare(go, &user)?;
+        handed::prepare(go, &User::look_up(&go.user, go.group)?)?;
         let mut argv = go.argv.clone();
         if let Some((position, body)) = &go.script {
             write_script(body).map_err(|error| format!("cannot write the script to {SCRIPT}: {error}"))?;
             argv.insert((*position as usize).min(argv.len()), SCRIPT.to_owned());
         }
-        let (program, args) = argv
-            .split_first()
-            .ok_or("there is nothing to run: the image has no entry point and no command of its own")?;
-        let workdir = if go.workdir.is_empty() { "/" } else { &go.workdir };
         let pipes = || -> io::Result<_> { Ok((io::pipe()?, io::pipe()?)) };
         let ((stdout, out), (stderr, err)) = pipes().map_err(|error| format!("no pipes: {error}"))?;
-
-        let mut command = Command::new(program);
-        command.args(args).stdin(Stdio::null()).stdout(out).stderr(err);
-        command.env_clear().env("PATH", DEFAULT_PATH).env("HOME", &user.home).env("HOSTNAME", "windlass");
-        command.envs(go.env.iter().filter(|(name, _)| !name.is_empty()).map(|(name, value)| (name, value)));
-        command.envs(go.secrets.iter().map(|(name, value)| (name, OsStr::from_bytes(&value.0))));
-        let (uid, gid, groups, umask) = (user.uid, user.gid, user.groups, go.umask);
-        let directory = Path::new(workdir).to_owned();
-        // SAFETY: between fork and exec only system calls are made; all memory was allocated before.
-        unsafe {
-            command.pre_exec(move || {
-                sys::become_user(uid, gid, &groups, umask)?;
-                std::env::set_current_dir(&directory)
-            });
-        }
-        let child = command.spawn().map_err(|error| explain(program, workdir, uid, &error))?;
+        let child = spawn(go, &argv, out.into(), err.into())?;
         Ok(Self { pid: child.id().cast_signed(), stdout, stderr })
     }
+}
+
+/// Runs a program beside the one that this is for, as the same user with the same environment, and
+/// throws away what it prints; whether it ended with 0.
+pub fn succeeds(go: &Go) -> bool {
+    let child = spawn(go, &go.argv, Stdio::null(), Stdio::null());
+    child.is_ok_and(|mut child| child.wait().is_ok_and(|status| status.success()))
+}
+
+fn spawn(go: &Go, argv: &[String], out: Stdio, err: Stdio) -> Result<Child, String> {
+    let user = User::look_up(&go.user, go.group)?;
+    let (program, args) = argv
+        .split_first()
+        .ok_or("there is nothing to run: the image has no entry point and no command of its own")?;
+    let workdir = if go.workdir.is_empty() { "/" } else { &go.workdir };
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null()).stdout(out).stderr(err);
+    command.env_clear().env("PATH", DEFAULT_PATH).env("HOME", &user.home).env("HOSTNAME", "windlass");
+    command.envs(go.env.iter().filter(|(name, _)| !name.is_empty()).map(|(name, value)| (name, value)));
+    command.envs(go.secrets.iter().map(|(name, value)| (name, OsStr::from_bytes(&value.0))));
+    let (uid, gid, groups, umask) = (user.uid, user.gid, user.groups, go.umask);
+    let directory = Path::new(workdir).to_owned();
+    // SAFETY: between fork and exec only system calls are made; all memory was allocated before.
+    unsafe {
+        command.pre_exec(move || {
+            sys::become_user(uid, gid, &groups, umask)?;
+            std::env::set_current_dir(&directory)
+        });
+    }
+    command.spawn().map_err(|error| explain(program, workdir, uid, &error))
 }
 
 fn write_script(body: &[u8]) -> io::Result<()> {

@@ -70,6 +70,8 @@ pub struct Go {
     pub secrets: Vec<(String, Hidden)>,
     /// Secrets that become files in memory, by path.
     pub secret_files: Vec<(String, Hidden)>,
+    /// Other containers by name, with their addresses; they stand in `/etc/hosts` while the program runs.
+    pub hosts: Vec<(String, String)>,
     /// `user[:group]` by name or number; empty for root.
     pub user: String,
     /// A supplementary group beyond those of the user.
@@ -187,6 +189,10 @@ impl Command {
                     out.bytes(&value.0);
                 });
             }
+            out.list(&go.hosts, |out, (name, address)| {
+                out.bytes(name.as_bytes());
+                out.bytes(address.as_bytes());
+            });
             out.bytes(go.user.as_bytes());
             out.option(go.group.as_ref(), |out, group| out.u64(u64::from(*group)));
             out.bytes(go.workdir.as_bytes());
@@ -213,6 +219,7 @@ impl Command {
                     env: input.list(|input| Ok((input.text()?, input.text()?)))?,
                     secrets: input.list(Decoder::secret)?,
                     secret_files: input.list(Decoder::secret)?,
+                    hosts: input.list(|input| Ok((input.text()?, input.text()?)))?,
                     user: input.text()?,
                     group: input.option(Decoder::number)?,
                     workdir: input.text()?,

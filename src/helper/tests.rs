@@ -20,6 +20,7 @@ fn go() -> Go {
         env: vec![("A".into(), "ö".into()), ("B".into(), String::new())],
         secrets: vec![("TOKEN".into(), Hidden(b"hunter2\xff".to_vec()))],
         secret_files: vec![("/run/secrets/token".into(), Hidden(b"hunter2".to_vec()))],
+        hosts: vec![("db".into(), "172.18.0.2".into())],
         user: "1000:1000".into(),
         group: Some(7),
         workdir: "/workspace".into(),

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use error::ExpandError;
 
 use super::validate::is_id;
-use super::{LateNode, Needs, Part, Plan, Scope, Stage, Step, Text, texts};
+use super::{LateNode, Needs, Part, Plan, Scope, Service, Stage, Step, Text, texts};
 use crate::base::StepId;
 
 /// How many instances a matrix may have.
@@ -114,11 +114,21 @@ pub type Lookup<'a> = dyn Fn(&StepId, &str) -> Option<&'a str> + 'a;
 /// # Errors
 /// The first output that is not there: its step and key.
 pub fn resolve(step: &mut Step, output: &Lookup<'_>) -> Result<(), (StepId, String)> {
-    texts::of_step_mut(step).try_for_each(|text| {
-        put_in(text, output);
-        let missing = texts::references(text).find(|(step, key)| output(step, key).is_none());
-        missing.map_or(Ok(()), |(step, key)| Err((step.clone(), key.to_owned())))
-    })
+    texts::of_step_mut(step).try_for_each(|text| put_all_in(text, output))
+}
+
+/// Puts outputs into every late string of a service; its strings are all known then.
+///
+/// # Errors
+/// The first output that is not there: its step and key.
+pub fn resolve_service(service: &mut Service, output: &Lookup<'_>) -> Result<(), (StepId, String)> {
+    texts::of_service_mut(service).try_for_each(|text| put_all_in(text, output))
+}
+
+fn put_all_in(text: &mut Text, output: &Lookup<'_>) -> Result<(), (StepId, String)> {
+    put_in(text, output);
+    let missing = texts::references(text).find(|(step, key)| output(step, key).is_none());
+    missing.map_or(Ok(()), |(step, key)| Err((step.clone(), key.to_owned())))
 }
 
 /// Makes a late string known, if all that it refers to is there.

@@ -11,6 +11,7 @@ use crate::base::StepId;
 use crate::event::{Event, RunState, Stream};
 
 pub mod ansi;
+mod beside;
 mod feed;
 mod lines;
 pub mod ndjson;

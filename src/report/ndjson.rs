@@ -15,7 +15,7 @@ use crate::base::{RunId, StepId, Timestamp};
 use crate::event::{Event, EventKind, Output, RunState, SourceSummary, Stream, VERSION};
 
 /// The types of version 1, as in [`EventKind`].
-pub const TYPES: [&str; 17] = [
+pub const TYPES: [&str; 20] = [
     "run_started",
     "stage_started",
     "image_pull_started",
@@ -23,6 +23,9 @@ pub const TYPES: [&str; 17] = [
     "image_pulled",
     "gate_reached",
     "gate_answered",
+    "service_started",
+    "service_ready",
+    "service_ended",
     "step_started",
     "output",
     "outputs_written",

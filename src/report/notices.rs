@@ -103,6 +103,9 @@ impl Reader for Notices {
             | EventKind::StageStarted { .. }
             | EventKind::GateReached { .. }
             | EventKind::GateAnswered { .. }
+            | EventKind::ServiceStarted { .. }
+            | EventKind::ServiceReady { .. }
+            | EventKind::ServiceEnded { .. }
             | EventKind::StepStarted { .. }
             | EventKind::Output(_)
             | EventKind::OutputsWritten { .. }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::ansi::{cut, one_line, printable};
+use super::beside::Beside;
 use super::lines::Lines;
 use super::sink::Sink;
 use super::style::{Paint, pad, width};
@@ -40,6 +41,7 @@ pub struct Plain {
     names: BTreeMap<StepId, String>,
     open: BTreeMap<StepId, [Lines; 2]>,
     tails: BTreeMap<StepId, Tail>,
+    beside: Beside,
 }
 
 impl Plain {
@@ -54,6 +56,7 @@ impl Plain {
             names,
             open: BTreeMap::new(),
             tails: BTreeMap::new(),
+            beside: Beside::new(plan),
         }
     }
 
@@ -138,11 +141,24 @@ impl Plain {
         text
     }
 
+    /// The last lines of a service that failed; they also stand under every step that fails with it.
+    fn service_lines(&mut self, step: &StepId, service: &str, lines: &[String]) -> String {
+        let lines = lines.iter().map(|line| printable(line.as_bytes(), self.style.color));
+        let bar = self.style.draw("│", "|");
+        let lines: Vec<String> = lines.map(|line| format!("{} {bar} {line}", one_line(service))).collect();
+        let text = lines.iter().map(|line| self.about(step, line)).collect();
+        self.beside.failed(step, service, lines);
+        text
+    }
+
     fn step_ended(&mut self, step: &StepId, end: &End, allowed: bool, state: &RunState) -> String {
         let text = self.close(step);
         let counted = state.steps.get(step).and_then(StepState::counted);
         let failed = matches!(counted, Some(Outcome::Failed | Outcome::Lost));
-        if !failed {
+        if failed {
+            let tail = self.tails.entry(step.clone()).or_default();
+            self.beside.lines(step).for_each(|line| tail.push(line.clone()));
+        } else {
             self.tails.remove(step);
         }
         // Whoever selects one step of a hundred knows that the others were not selected.
@@ -178,6 +194,16 @@ impl Reader for Plain {
                     1 => self.about(step, "started"),
                     _ => self.about(step, &format!("started, attempt {attempt}")),
                 }
+            }
+            EventKind::ServiceStarted { step, service, .. } => {
+                self.about(step, &format!("service {} started", one_line(service)))
+            }
+            EventKind::ServiceReady { step, service, .. } => {
+                self.about(step, &format!("service {} is ready", one_line(service)))
+            }
+            EventKind::ServiceEnded { step, service, failed, message, last_lines, .. } => {
+                let text = self.about(step, &format!("service {} {}", one_line(service), one_line(message)));
+                if *failed { text + &self.service_lines(step, service, last_lines) } else { text }
             }
             EventKind::Output(output) => self.output(output),
             EventKind::AttemptEnded { step, attempt, end, retry } => {

@@ -48,6 +48,9 @@ impl Reader for Raw {
             | EventKind::RunEnded { .. }
             | EventKind::RunStarted { .. }
             | EventKind::StageStarted { .. }
+            | EventKind::ServiceStarted { .. }
+            | EventKind::ServiceReady { .. }
+            | EventKind::ServiceEnded { .. }
             | EventKind::ImagePullStarted { .. }
             | EventKind::ImagePullProgressed { .. }
             | EventKind::ImagePulled { .. }

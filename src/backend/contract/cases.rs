@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
 
+use super::services::*;
 use super::{Bench, Case, Progress, listen};
 use crate::backend::{ContainerSpec, GivenSecret, How, MAX_OUTPUT, ProgramSpec, SecretPlace};
 use crate::base::{Reason, Secret};
@@ -40,6 +41,10 @@ pub(super) const CASES: &[Case] = cases! {
     an_image_that_is_nowhere_is_not_found
     an_image_may_be_asked_for_by_many_at_once
     close_takes_what_still_runs
+    services_are_reached_by_name_each_at_its_own_address
+    a_service_is_ready_when_what_is_asked_of_it_holds
+    a_service_that_ends_is_never_ready_and_its_end_is_told
+    the_names_of_a_step_are_not_those_of_the_next_in_its_lane
 };
 
 fn text(bytes: &[u8]) -> String {

@@ -5,6 +5,7 @@
 //! judge by what happened and in which order, never by how long it took.
 
 mod cases;
+mod services;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -105,6 +106,7 @@ impl Bench<'_> {
         ContainerSpec {
             step: StepId::new(name),
             attempt: 1,
+            service: None,
             image: self.harness.image(),
             program,
             env: BTreeMap::new(),
@@ -113,6 +115,8 @@ impl Bench<'_> {
             workdir: None,
             workspace: false,
             network: Network::Own,
+            among_services: false,
+            hosts: BTreeMap::new(),
             resources: Resources { pids: Some(256), ..Resources::default() },
             timeout: Duration::from_mins(1),
             grace: Duration::from_secs(1),

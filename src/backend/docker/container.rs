@@ -14,13 +14,14 @@ use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::time::Instant;
 
 use super::link::{self, DRAIN, Last, Sign};
+use super::probe::Prober;
 use super::tether::{Tether, cut};
 use crate::backend::{Control, Ended, How, Progress};
 use crate::base::awake::Watch;
 use crate::base::{Reason, hex};
 use crate::event::Usage;
 use crate::helper::protocol::{Cause, Command, EndRecord};
-use crate::plan::Resources;
+use crate::plan::{Probe, Resources};
 
 /// How long the helper gets to do what it was told before the engine is asked to do it.
 const SLACK: Duration = Duration::from_secs(3);
@@ -33,6 +34,8 @@ pub(super) struct Handle {
     go: Vec<u8>,
     gone: AtomicBool,
     shared: Arc<Shared>,
+    /// Of a service alone.
+    prober: Option<Prober>,
 }
 
 /// What handle and supervisor tell each other.
@@ -52,8 +55,8 @@ impl Shared {
 }
 
 impl Handle {
-    pub(super) fn new(input: AttachInput, go: Vec<u8>, shared: Arc<Shared>) -> Self {
-        Self { input: Mutex::new(input), go, gone: AtomicBool::new(false), shared }
+    pub(super) fn new(input: AttachInput, go: Vec<u8>, shared: Arc<Shared>, prober: Option<Prober>) -> Self {
+        Self { input: Mutex::new(input), go, gone: AtomicBool::new(false), shared, prober }
     }
 
     /// A helper that does not listen any more is no error here: its end says why.
@@ -94,6 +97,13 @@ impl Control for Handle {
             self.shared.killed.notify_one();
             self.tell(&Command::Kill.encode()).await;
         })
+    }
+
+    fn ready<'a>(&'a self, probe: &'a Probe) -> BoxFuture<'a, ()> {
+        match &self.prober {
+            Some(prober) => Box::pin(prober.ready(probe)),
+            None => Box::pin(std::future::pending()),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::image::ImageFacts;
 use super::parcel::{self, Content, Parcel};
 use super::reach::Reach;
 use crate::backend::{ContainerSpec, Privileges, ProgramSpec, SecretPlace};
-use crate::base::{InstanceId, RunId, StepId, Tree};
+use crate::base::{InstanceId, RunId, Tree};
 use crate::helper::protocol::{Go, Hidden, OUTPUT};
 use crate::helper::{DIRECTORY, PATH};
 use crate::plan::Network;
@@ -45,14 +45,16 @@ pub(super) struct Common {
 pub(super) enum Join<'a> {
     /// A namespace of its own.
     Own(Network),
+    /// A namespace of its own in the network of this name.
+    Network(&'a str),
     /// That of another container.
     Container(&'a str),
 }
 
 /// The name of an attempt's container: always the same, so that one whose creation was not answered
 /// can be found again.
-pub(super) fn container_name(run: &RunId, step: &StepId, attempt: u32) -> String {
-    format!("windlass-{run}-{step}-{attempt}")
+pub(super) fn container_name(run: &RunId, spec: &ContainerSpec) -> String {
+    format!("windlass-{run}-{}-{}", spec.label(), spec.attempt)
 }
 
 /// The name of the container through which volumes are filled.
@@ -91,7 +93,7 @@ fn held(common: &Common, image: &str, join: Join<'_>) -> ContainerCreateBody {
     ContainerCreateBody {
         image: Some(image.to_owned()),
         // A name of its own cannot be given to one who joins another's namespace.
-        hostname: matches!(join, Join::Own(_)).then(|| "windlass".to_owned()),
+        hostname: (!matches!(join, Join::Container(_))).then(|| "windlass".to_owned()),
         // The helper becomes the step's user itself. Podman gives the root of a volume to its first
         // container's user and group, and that of the workspace is to stay what it is.
         user: Some(format!("0:{}", if common.podman { common.gid } else { 0 })),
@@ -112,6 +114,7 @@ fn held(common: &Common, image: &str, join: Join<'_>) -> ContainerCreateBody {
             network_mode: Some(match join {
                 Join::Own(Network::Own) => "default".to_owned(),
                 Join::Own(Network::None) => "none".to_owned(),
+                Join::Network(name) => name.to_owned(),
                 Join::Container(name) => format!("container:{name}"),
             }),
             ..HostConfig::default()
@@ -204,6 +207,7 @@ pub(super) fn go(common: &Common, spec: &ContainerSpec, image: &ImageFacts, ling
         }
     };
     let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let hosts = spec.hosts.iter().map(|(name, address)| (name.clone(), address.to_string()));
     let own = spec.env.iter().map(|(name, value)| (name.clone(), value.clone()));
     let output = ("WINDLASS_OUTPUT".to_owned(), OUTPUT.to_owned());
     let (mut secrets, mut secret_files) = (Vec::new(), Vec::new());
@@ -225,6 +229,7 @@ pub(super) fn go(common: &Common, spec: &ContainerSpec, image: &ImageFacts, ling
         env: image.env.iter().cloned().chain([output]).chain(own).collect(),
         secrets,
         secret_files,
+        hosts: hosts.collect(),
         user: spec.user.clone().unwrap_or_else(|| image.user.clone()),
         group: spec.workspace.then_some(common.gid),
         workdir,
@@ -321,7 +326,7 @@ mod tests {
 
     use super::*;
     use crate::backend::GivenSecret;
-    use crate::base::{Bytes, Secret};
+    use crate::base::{Bytes, Secret, StepId};
     use crate::plan::Resources;
 
     fn common() -> Common {
@@ -341,6 +346,7 @@ mod tests {
         ContainerSpec {
             step: StepId::new("unit"),
             attempt: 1,
+            service: None,
             image: "busybox".to_owned(),
             program: ProgramSpec::Command(vec!["true".to_owned()]),
             env: BTreeMap::from([("A".to_owned(), "step".to_owned())]),
@@ -352,6 +358,8 @@ mod tests {
             workdir: None,
             workspace: true,
             network: Network::Own,
+            among_services: false,
+            hosts: BTreeMap::new(),
             resources: Resources { memory: Some(Bytes(1 << 20)), cpu_millis: Some(1500), pids: Some(9) },
             timeout: Duration::from_secs(1),
             grace: Duration::from_secs(2),
@@ -394,6 +402,7 @@ mod tests {
             command: vec!["default".to_owned()],
             user: "build".to_owned(),
             workdir: "/src".to_owned(),
+            ..ImageFacts::default()
         };
         let told = go(&common(), &spec(), &image, false);
         assert_eq!(told.secrets, [("TOKEN".to_owned(), Hidden(b"hunter2-hunter2".to_vec()))]);

@@ -29,6 +29,10 @@ pub(super) struct ImageFacts {
     pub(super) command: Vec<String>,
     pub(super) user: String,
     pub(super) workdir: String,
+    /// The command of its health check; empty without one.
+    pub(super) health: Vec<String>,
+    /// The TCP ports that it says it listens on.
+    pub(super) ports: Vec<u16>,
 }
 
 impl From<ImageInspect> for ImageFacts {
@@ -38,13 +42,31 @@ impl From<ImageInspect> for ImageFacts {
             Some((name, value)) => (name.to_owned(), value.to_owned()),
             None => (entry, String::new()),
         };
+        let tests = config.healthcheck.and_then(|check| check.test).unwrap_or_default();
+        let tcp = |port: &String| port.strip_suffix("/tcp").unwrap_or(port).parse().ok();
         Self {
+            health: health(tests, config.shell),
+            ports: config.exposed_ports.iter().flatten().filter_map(tcp).collect(),
             env: config.env.unwrap_or_default().into_iter().map(pair).collect(),
             entrypoint: config.entrypoint.unwrap_or_default(),
             command: config.cmd.unwrap_or_default(),
             user: config.user.unwrap_or_default(),
             workdir: config.working_dir.unwrap_or_default(),
         }
+    }
+}
+
+/// The command of a health check as images write it: `CMD` and its words, or `CMD-SHELL` and a line.
+fn health(test: Vec<String>, shell: Option<Vec<String>>) -> Vec<String> {
+    let mut words = test.into_iter();
+    match words.next().as_deref() {
+        Some("CMD") => words.collect(),
+        Some("CMD-SHELL") => {
+            let shell = shell.filter(|shell| !shell.is_empty());
+            let shell = shell.unwrap_or_else(|| ["/bin/sh", "-c"].map(str::to_owned).to_vec());
+            shell.into_iter().chain(words).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -175,6 +197,18 @@ async fn try_to_pull(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_health_check_becomes_a_command() {
+        let words = |text: &[&str]| text.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        assert_eq!(health(words(&["CMD", "pg_isready", "-q"]), None), ["pg_isready", "-q"]);
+        assert_eq!(health(words(&["CMD-SHELL", "a || b"]), None), ["/bin/sh", "-c", "a || b"]);
+        assert_eq!(
+            health(words(&["CMD-SHELL", "a"]), Some(words(&["/bin/bash", "-c"]))),
+            ["/bin/bash", "-c", "a"]
+        );
+        assert_eq!(health(words(&["NONE"]), None), Vec::<String>::new());
+    }
 
     #[test]
     fn platforms_are_told_apart() {

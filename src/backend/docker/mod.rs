@@ -14,7 +14,9 @@ mod endpoint;
 mod error;
 mod image;
 mod link;
+mod network;
 mod parcel;
+mod probe;
 mod reach;
 mod removal;
 mod session;
@@ -30,7 +32,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bollard::models::{SystemVersion, VolumeCreateRequest};
-use bollard::query_parameters::{ListContainersOptionsBuilder, ListVolumesOptionsBuilder};
+use bollard::query_parameters::{
+    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
+};
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
 
@@ -238,6 +242,8 @@ impl Docker {
         let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
         let volumes = call::repeat(|| self.api.list_volumes(Some(options.clone()))).await?;
         let volumes = volumes.volumes.unwrap_or_default();
+        let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
+        let networks = call::repeat(|| self.api.list_networks(Some(options.clone()))).await?;
         let containers = containers.into_iter().filter_map(|container| {
             let run = container.labels?.remove(RUN_LABEL)?;
             let name = container.names?.first()?.trim_start_matches('/').to_owned();
@@ -248,7 +254,12 @@ impl Docker {
             let object = Object { kind: ObjectKind::Volume, name: volume.name };
             Some(FoundObject { run: RunId::new(run), object })
         });
-        Ok(containers.chain(volumes).collect())
+        let networks = networks.into_iter().filter_map(|network| {
+            let run = network.labels?.remove(RUN_LABEL)?;
+            let object = Object { kind: ObjectKind::Network, name: network.name? };
+            Some(FoundObject { run: RunId::new(run), object })
+        });
+        Ok(containers.chain(networks).chain(volumes).collect())
     }
 }
 

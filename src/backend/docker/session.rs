@@ -18,10 +18,11 @@ use super::error;
 use super::image::{self, ImageFacts};
 use super::link::{DRAIN, Link};
 use super::parcel::Parcel;
+use super::probe::Prober;
 use super::removal::remove;
 use super::start::{self, Attached};
 use super::tether::{Anchor, Tether, cut};
-use super::upload;
+use super::{network, upload};
 use crate::backend::policy::Policy;
 use crate::backend::{ContainerSpec, Progress, PullProgress, Session, StartError, Started};
 use crate::base::Reason;
@@ -48,6 +49,8 @@ pub(super) struct DockerSession {
     /// What is sent before the first container starts.
     parcels: Arc<[Parcel]>,
     sent: OnceCell<()>,
+    /// The network of the services is there.
+    network: OnceCell<()>,
     /// Dropped when the session is closed, which ends every container that still runs.
     open: Mutex<Option<Anchor>>,
 }
@@ -95,6 +98,7 @@ impl DockerSession {
             lanes: lanes.into_iter().map(|lane| (lane, Arc::default())).collect(),
             parcels: parcels.into(),
             sent: OnceCell::new(),
+            network: OnceCell::new(),
             open: Mutex::new(Some(Anchor::new(()))),
         }
     }
@@ -173,22 +177,42 @@ impl DockerSession {
         told.await.unwrap_or_else(|_| Err(given_up()))
     }
 
+    /// Makes the network of the services. Given up, it is there all the same, and known.
+    async fn connect(&self) -> Result<(), StartError> {
+        let inner = Arc::clone(&self.shared);
+        let object = Object { kind: ObjectKind::Network, name: network::name(&inner.common.run) };
+        let (tell, told) = oneshot::channel();
+        self.shared.spawn(async move {
+            let made = async {
+                inner.intend(&object).await?;
+                network::create(&inner.docker, &inner.common).await
+            };
+            let _ = tell.send(made.await);
+        });
+        told.await.unwrap_or_else(|_| Err(given_up()))
+    }
+
     async fn start_container(&self, spec: ContainerSpec) -> Result<Started, StartError> {
         self.policy.check(&spec)?;
         let facts = self.facts(&spec.image, &|_| {}).await?;
         self.sent.get_or_try_init(|| self.send(&spec.image)).await?;
+        if spec.among_services {
+            self.network.get_or_try_init(|| self.connect()).await?;
+        }
         let inner = &self.shared;
-        let name = convert::container_name(&inner.common.run, &spec.step, spec.attempt);
+        let name = convert::container_name(&inner.common.run, &spec);
         let object = Object { kind: ObjectKind::Container, name: name.clone() };
         let taken = self.name(&name).await;
         let lane = self.lane(&spec).cloned();
         let holder = lane.as_ref().and_then(|lane| lane.holder());
-        let join = holder.as_ref().map_or(Join::Own(spec.network), |(name, _)| Join::Container(name));
+        let network = spec.among_services.then(|| network::name(&inner.common.run));
+        let own = network.as_deref().map_or(Join::Own(spec.network), Join::Network);
+        let join = holder.as_ref().map_or(own, |(name, _)| Join::Container(name));
         let body = convert::container(&inner.common, &spec, join);
         let lingers = lane.is_some() && holder.is_none();
         let token = Ulid::generate().to_bytes();
         let go = Go { token, ..convert::go(&inner.common, &spec, &facts, lingers) };
-        let go = Command::Go(Box::new(go)).encode();
+        let encoded = Command::Go(Box::new(go.clone())).encode();
 
         let attached = match inner.start_to_the_end(object.clone(), body.clone()).await {
             // It was there a moment ago, and somebody removed it.
@@ -200,7 +224,26 @@ impl DockerSession {
             attached => attached,
         }?;
         let shared = Arc::new(Shared::of(Arc::clone(&attached.departures)));
-        let handle = Arc::new(Handle::new(attached.input, go, Arc::clone(&shared)));
+        let address = match spec.service {
+            None => None,
+            Some(_) => match network::address(&inner.docker, &inner.common, &name).await {
+                Ok(address) => Some(address),
+                Err(error) => {
+                    // What cannot be removed now stays in the ledger, and `close` tries again.
+                    let _ = inner.remove(&object).await;
+                    return Err(error);
+                }
+            },
+        };
+        let prober = address.map(|address| Prober {
+            docker: inner.docker.clone(),
+            name: name.clone(),
+            helper: inner.common.entrypoint.clone(),
+            address,
+            facts: Arc::clone(&facts),
+            go,
+        });
+        let handle = Arc::new(Handle::new(attached.input, encoded, Arc::clone(&shared), prober));
         let lane = lane.filter(|_| lingers);
         if let Some(lane) = &lane {
             lane.hold(&name, Arc::clone(&handle));
@@ -255,7 +298,7 @@ impl DockerSession {
         let progress = futures_util::stream::unfold(from, |mut from| async move {
             from.recv().await.map(|progress| (progress, from))
         });
-        Ok(Started { control: handle, progress: progress.boxed() })
+        Ok(Started { control: handle, progress: progress.boxed(), address })
     }
 }
 

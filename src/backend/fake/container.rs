@@ -3,20 +3,25 @@
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::meter::Meter;
-use super::{Call, Fake, Place, lock, script};
-use crate::backend::{ContainerSpec, Control, Ended, How, Progress, Started};
-use crate::base::Reason;
+use super::script::{self, Site};
+use super::{Call, Fake, Place, lock};
+use crate::backend::{ContainerSpec, Control, Ended, How, ProgramSpec, Progress, Started};
+use crate::base::{Reason, StepId};
 use crate::ledger::{Object, RunLedger};
+use crate::plan::Probe;
 
 /// Pieces of output that wait for a slow reader before the program has to.
 const BACKLOG: usize = 16;
+/// The pause between two questions whether a service is ready.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What was asked of a container so far.
 #[derive(Clone, Copy, Default)]
@@ -26,11 +31,33 @@ struct Asked {
     kill: bool,
 }
 
-struct FakeControl(watch::Sender<Asked>);
+struct FakeControl {
+    asked: watch::Sender<Asked>,
+    spec: ContainerSpec,
+    site: Site,
+}
 
 impl FakeControl {
     fn ask(&self, what: fn(&mut Asked)) -> BoxFuture<'_, ()> {
-        async move { self.0.send_modify(what) }.boxed()
+        async move { self.asked.send_modify(what) }.boxed()
+    }
+
+    async fn is_ready(&self, probe: &Probe) -> bool {
+        match probe {
+            // The fake's images have neither a check nor ports.
+            Probe::Image => true,
+            Probe::Command(words) => {
+                let spec =
+                    ContainerSpec { program: ProgramSpec::Command(words.clone()), ..self.spec.clone() };
+                let (to, _nobody) = mpsc::channel(1);
+                let mut meter = Meter::new(0, to);
+                script::run(&spec, &self.site, &mut meter, &AtomicBool::new(false), &Mutex::default()).await
+                    == How::Exited(0)
+            }
+            Probe::Port(port) => self.site.opened(self.site.address, *port),
+            Probe::Http { port, path } => self.site.get(self.site.address, *port, path).is_some(),
+            Probe::Log(_) => false,
+        }
     }
 }
 
@@ -46,6 +73,15 @@ impl Control for FakeControl {
     fn kill(&self) -> BoxFuture<'_, ()> {
         self.ask(|asked| asked.kill = true)
     }
+
+    fn ready<'a>(&'a self, probe: &'a Probe) -> BoxFuture<'a, ()> {
+        async move {
+            while self.spec.service.is_none() || !self.is_ready(probe).await {
+                sleep(PAUSE).await;
+            }
+        }
+        .boxed()
+    }
 }
 
 /// Starts a container that holds its program. One that `dies` is lost as soon as it is there.
@@ -58,11 +94,21 @@ pub(super) fn start(
 ) -> Started {
     let (ask, asked) = watch::channel(Asked::default());
     let (to, from) = mpsc::channel(BACKLOG);
+    let site = Site::new(&place);
+    let address = spec.service.is_some().then_some(site.address);
+    let control = FakeControl { asked: ask, spec: spec.clone(), site: site.clone() };
     tokio::spawn(async move {
-        let name = (spec.step.clone(), spec.attempt);
-        let container =
-            Container { spec, fake: fake.clone(), place: Arc::clone(&place), asked, to: to.clone() };
+        let name = name(&spec);
+        let container = Container {
+            spec,
+            fake: fake.clone(),
+            place: Arc::clone(&place),
+            site: site.clone(),
+            asked,
+            to: to.clone(),
+        };
         let ended = if dies { Some(lost()) } else { container.live().await };
+        site.close();
         lock(&place.names).remove(&name);
         if let Some((ledger, object)) = gone {
             // What is not crossed out is looked for again, and found to be gone.
@@ -84,7 +130,12 @@ pub(super) fn start(
         assert!(progress != Progress::Ended(bug()), "the fake was told to panic");
         Some((progress, from))
     });
-    Started { control: Arc::new(FakeControl(ask)), progress: progress.boxed() }
+    Started { control: Arc::new(control), progress: progress.boxed(), address }
+}
+
+/// What a container is called: its label and the attempt.
+pub(super) fn name(spec: &ContainerSpec) -> (StepId, u32) {
+    (StepId::new(spec.label()), spec.attempt)
 }
 
 fn lost() -> Ended {
@@ -105,6 +156,7 @@ struct Container {
     spec: ContainerSpec,
     fake: Fake,
     place: Arc<Place>,
+    site: Site,
     asked: watch::Receiver<Asked>,
     to: mpsc::Sender<Progress>,
 }
@@ -134,7 +186,8 @@ impl Container {
         {
             self.fake.note(Call::Clashed(lane));
         }
-        self.fake.note(Call::Began(self.spec.step.clone(), self.spec.attempt));
+        let (label, attempt) = name(&self.spec);
+        self.fake.note(Call::Began(label, attempt));
         let ended = self.run(closed).await;
         if let Some(lane) = lane {
             lock(&self.place.lanes).remove(&lane);
@@ -147,7 +200,7 @@ impl Container {
         let output = Mutex::new(Vec::new());
         let mut meter = Meter::new(self.spec.log_limit, self.to.clone());
         let how = {
-            let mut program = pin!(script::run(&self.spec, &mut meter, &ignores_term, &output));
+            let mut program = pin!(script::run(&self.spec, &self.site, &mut meter, &ignores_term, &output));
             let limit = Instant::now() + self.spec.timeout.min(script::FOR_EVER);
             // Why it is being ended, and when KILL follows TERM.
             let mut ending: Option<(How, Instant)> = None;

@@ -7,8 +7,11 @@
 mod container;
 mod meter;
 mod script;
+mod site;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -78,7 +81,7 @@ pub enum FakeStart {
     Dies,
 }
 
-/// What the fake was asked to do, and what its programs did.
+/// What the fake was asked to do, and what its programs did. A service is the step `STEP.SERVICE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
     /// An image was asked for.
@@ -215,6 +218,10 @@ struct FakeSession {
 struct Place {
     names: Mutex<BTreeSet<(StepId, u32)>>,
     lanes: Mutex<BTreeSet<u32>>,
+    /// Addresses that were given out.
+    addresses: AtomicU32,
+    /// Where something listens.
+    ports: Mutex<BTreeSet<(IpAddr, u16)>>,
     closed: watch::Sender<bool>,
 }
 
@@ -249,9 +256,10 @@ impl FakeSession {
     async fn start_container(&self, spec: ContainerSpec) -> Result<Started, StartError> {
         self.policy.check(&spec)?;
         self.image(&spec.image, &|_| {}).await?;
+        let name = container::name(&spec);
         let (takes, rule) = {
             let mut rules = self.fake.rules();
-            let starts = rules.starts.get_mut(&spec.step).filter(|starts| !starts.is_empty());
+            let starts = rules.starts.get_mut(&name.0).filter(|starts| !starts.is_empty());
             let rule = starts.map_or(FakeStart::Succeeds, |starts| starts.remove(0));
             (rules.start_takes, rule)
         };
@@ -267,17 +275,15 @@ impl FakeSession {
         if *self.place.closed.borrow() {
             return Err(refuse("the session is closed".to_owned()));
         }
-        let name = (spec.step.clone(), spec.attempt);
-        if !lock(&self.place.names).insert(name) {
-            return Err(refuse(format!("a container of step `{}` is there already", spec.step)));
+        if !lock(&self.place.names).insert(name.clone()) {
+            return Err(refuse(format!("a container `{}` is there already", name.0)));
         }
-        let object =
-            Object { kind: ObjectKind::Container, name: format!("fake-{}-{}", spec.step, spec.attempt) };
+        let object = Object { kind: ObjectKind::Container, name: format!("fake-{}-{}", name.0, name.1) };
         if let Some(ledger) = &self.ledger {
             ledger.intend(std::slice::from_ref(&object)).map_err(|error| refuse(error.to_string()))?;
         }
         lock(&self.fake.0.specs).push(spec.clone());
-        self.fake.note(Call::Started(spec.step.clone(), spec.attempt));
+        self.fake.note(Call::Started(name.0, name.1));
         let gone = self.ledger.clone().map(|ledger| (ledger, object));
         Ok(container::start(spec, self.fake.clone(), Arc::clone(&self.place), gone, dies))
     }

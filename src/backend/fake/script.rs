@@ -1,5 +1,6 @@
 //! The handful of shell words that the fake understands: `echo`, `seq`, `sleep`, `exit`, `true`,
-//! `false`, `test X = Y`, one `&&` or `||` a line, `pwd`, `id`, `cat` of a secret's file, `trap '' TERM`, `kill -N $$`, and `oom`, `lost REASON`, `panic`
+//! `false`, `test X = Y`, one `&&` or `||` a line, `pwd`, `id`, `cat` of a secret's file, `trap '' TERM`, `kill -N $$`,
+//! `httpd -f -p PORT -h /etc`, which knows `/hostname` alone, `wget -q -O - http://NAME:PORT/PATH`, and `oom`, `lost REASON`, `panic`
 //! for what no real shell does. Words are quoted and variables expanded as in a shell; what `echo` says goes to
 //! the other stream with `>&2` and to the outputs with `>> "$WINDLASS_OUTPUT"`; there is no other syntax.
 
@@ -11,6 +12,7 @@ use tokio::time::sleep;
 
 use super::lock;
 use super::meter::Meter;
+pub(super) use super::site::Site;
 use crate::backend::{ContainerSpec, How, MAX_OUTPUT, ProgramSpec, SecretPlace};
 use crate::base::Reason;
 use crate::event::Stream;
@@ -24,11 +26,12 @@ const OUTPUT: &str = "/output";
 /// Runs a container's program to its own end.
 pub(super) async fn run(
     spec: &ContainerSpec,
+    site: &Site,
     meter: &mut Meter,
     ignores_term: &AtomicBool,
     output: &Mutex<Vec<u8>>,
 ) -> How {
-    let mut shell = Shell { spec, meter, ignores_term, output };
+    let mut shell = Shell { spec, site, meter, ignores_term, output };
     match &spec.program {
         ProgramSpec::Script { interpreter, body, args: _ } => {
             let strict = interpreter.iter().any(|word| word == "-e");
@@ -51,6 +54,7 @@ enum Then {
 
 struct Shell<'a> {
     spec: &'a ContainerSpec,
+    site: &'a Site,
     meter: &'a mut Meter,
     ignores_term: &'a AtomicBool,
     output: &'a Mutex<Vec<u8>>,
@@ -65,7 +69,10 @@ impl Shell<'_> {
         {
             return self.script(std::slice::from_ref(program), body, flags.contains('e')).await;
         }
-        if !matches!(base(program), "echo" | "sleep" | "true" | "false" | "seq" | "pwd" | "id") {
+        if !matches!(
+            base(program),
+            "echo" | "sleep" | "true" | "false" | "seq" | "pwd" | "id" | "httpd" | "wget"
+        ) {
             return How::CouldNotStart;
         }
         match self.word(words).await {
@@ -156,6 +163,18 @@ impl Shell<'_> {
                 Then::Status(0)
             }
             ("kill", [signal, _]) => Then::End(How::Signalled(number(signal.trim_start_matches('-')))),
+            ("httpd", ["-f", "-p", port, "-h", _]) => {
+                if !self.site.open(port) {
+                    self.print(Stream::Stderr, "httpd: bind: Address already in use").await;
+                    return Then::Status(1);
+                }
+                sleep(FOR_EVER).await;
+                Then::Status(0)
+            }
+            ("wget", ["-q", "-O", "-", url]) => match self.site.fetch(url, &self.spec.hosts) {
+                Some(body) => self.print(stream, body).await,
+                None => Then::Status(1),
+            },
             ("oom", []) => Then::End(How::OutOfMemory),
             ("panic", []) => Then::End(How::Lost(Reason::RunnerLost)),
             ("lost", [word]) => {

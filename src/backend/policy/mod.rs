@@ -65,7 +65,7 @@ impl Policy {
         let causes = secret.then_some(Cause::Secret).into_iter().chain(self.privileges(spec));
         let mut causes = causes.chain(workdir(spec)).chain(limits(spec));
         match causes.next() {
-            Some(cause) => Err(Refusal { step: spec.step.clone(), cause }),
+            Some(cause) => Err(Refusal { step: spec.step.clone(), service: spec.service.clone(), cause }),
             None => Ok(()),
         }
     }

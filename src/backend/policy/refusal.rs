@@ -5,10 +5,12 @@ use crate::base::{Reason, StepId};
 
 /// A container that is not created.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("step `{step}` {cause}")]
+#[error("{} {cause}", self.who())]
 pub struct Refusal {
     /// The step that asked for it.
     pub step: StepId,
+    /// Or the service that was to be started with it.
+    pub service: Option<String>,
     /// What is wrong with it.
     pub cause: Cause,
 }
@@ -62,6 +64,15 @@ pub enum Cause {
     /// Unlimited processes can stop the whole machine.
     #[error("has no limit on its processes")]
     NoProcessLimit,
+}
+
+impl Refusal {
+    fn who(&self) -> String {
+        match &self.service {
+            None => format!("step `{}`", self.step),
+            Some(service) => format!("service `{service}` of step `{}`", self.step),
+        }
+    }
 }
 
 impl From<Refusal> for StartError {

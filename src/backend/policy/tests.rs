@@ -22,6 +22,7 @@ fn spec(image: &str, privileges: Privileges) -> ContainerSpec {
     ContainerSpec {
         step: StepId::new("unit"),
         attempt: 1,
+        service: None,
         image: image.to_owned(),
         program: ProgramSpec::Command(vec!["true".to_owned()]),
         secrets: vec![],
@@ -30,6 +31,8 @@ fn spec(image: &str, privileges: Privileges) -> ContainerSpec {
         workdir: Some("/workspace".to_owned()),
         workspace: true,
         network: Network::Own,
+        among_services: false,
+        hosts: BTreeMap::new(),
         resources: Resources { pids: Some(4096), ..Resources::default() },
         timeout: Duration::from_secs(1),
         grace: Duration::from_secs(1),

@@ -28,9 +28,14 @@ impl Dispatcher {
         self.images.give_up();
         let session = Arc::clone(&self.world.session);
         let mut tasks = std::mem::take(&mut self.tasks);
+        let mut services = self.services.close();
         let work = async move {
-            let _ = timeout(DISCARD, async { while tasks.join_next().await.is_some() {} }).await;
-            drop(tasks);
+            let _ = timeout(DISCARD, async {
+                while tasks.join_next().await.is_some() {}
+                while services.join_next().await.is_some() {}
+            })
+            .await;
+            drop((tasks, services));
             session.close().await
         };
         let mut work = pin!(AssertUnwindSafe(work).catch_unwind());

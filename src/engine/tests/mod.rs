@@ -8,6 +8,7 @@ mod lookahead;
 mod order;
 mod output;
 mod outputs;
+mod services;
 mod sizes;
 
 use std::collections::{BTreeMap, HashMap};
@@ -250,6 +251,12 @@ fn tell(kind: &EventKind) -> Option<String> {
         EventKind::GateReached { step, question } => format!("{step} asks: {question}"),
         EventKind::GateAnswered { step, opened, message } => {
             format!("{step} {}: {message}", if *opened { "opened" } else { "declined" })
+        }
+        EventKind::ServiceStarted { step, service, .. } => format!("{step}.{service} started"),
+        EventKind::ServiceReady { step, service, .. } => format!("{step}.{service} ready"),
+        EventKind::ServiceEnded { step, service, failed, message, last_lines, .. } => {
+            let failed = if *failed { "failed" } else { "over" };
+            format!("{step}.{service} {failed}: {message} {last_lines:?}")
         }
         EventKind::StepStarted { step, attempt: 1 } => format!("{step} started"),
         EventKind::StepStarted { step, attempt } => format!("{step} started, attempt {attempt}"),

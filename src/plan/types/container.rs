@@ -286,6 +286,13 @@ pub enum Probe {
     },
 }
 
+impl Service {
+    /// Every string of it that may be late.
+    pub fn texts(&self) -> impl Iterator<Item = &Text> {
+        crate::plan::texts::of_service(self)
+    }
+}
+
 impl Text {
     /// The text, when it is known already.
     pub fn known(&self) -> Option<&str> {

@@ -23,6 +23,12 @@ fn everything() -> Recording {
     run.push(4, EventKind::GateReached { step: step(), question: "Compile?".into() });
     run.push(4, EventKind::GateAnswered { step: step(), opened: true, message: "by --approve".into() });
     run.stage_started(4, "build");
+    let (step, attempt, service) = (StepId::new("compile"), 1, "db".to_owned());
+    run.push(4, EventKind::ServiceStarted { step: step.clone(), attempt, service: service.clone() });
+    run.push(4, EventKind::ServiceReady { step: step.clone(), attempt, service: service.clone() });
+    let (failed, message) = (true, "ended early: exit code 1".to_owned());
+    let last_lines = vec!["no space left".to_owned()];
+    run.push(4, EventKind::ServiceEnded { step, attempt, service, failed, message, last_lines });
     run.step_started(4, "compile", 1);
     run.print(5, "compile", 1, Stream::Stdout, "gr\u{fc}n\n".as_bytes());
     run.print(6, "compile", 1, Stream::Stderr, b"\xff\x00\x1b[31m");
@@ -71,6 +77,9 @@ fn is_known(kind: &EventKind) -> &'static str {
         EventKind::ImagePulled { .. } => "image_pulled",
         EventKind::GateReached { .. } => "gate_reached",
         EventKind::GateAnswered { .. } => "gate_answered",
+        EventKind::ServiceStarted { .. } => "service_started",
+        EventKind::ServiceReady { .. } => "service_ready",
+        EventKind::ServiceEnded { .. } => "service_ended",
         EventKind::StepStarted { .. } => "step_started",
         EventKind::Output(_) => "output",
         EventKind::OutputsWritten { .. } => "outputs_written",

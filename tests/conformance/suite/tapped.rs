@@ -14,6 +14,7 @@ use windlass::base::{Reason, StepId};
 use windlass::engine::CancelHandle;
 use windlass::event::{CancelLevel, Event};
 use windlass::ledger::{Object, RunLedger};
+use windlass::plan::Probe;
 use windlass::runner::Request;
 
 /// What is asked of a container.
@@ -129,12 +130,12 @@ impl Session for TappedSession {
             if let Some(change) = self.tap.faults.spec {
                 change(&mut spec);
             }
-            let Started { control, progress } = self.inner.start(spec.clone()).await?;
+            let Started { control, progress, address } = self.inner.start(spec.clone()).await?;
             let tap = self.tap.clone();
             let progress =
                 progress.flat_map(move |progress| stream::iter(tap.progress(&spec, progress))).boxed();
             let control = Arc::new(TappedControl { inner: control, deaf: self.tap.faults.deaf });
-            Ok(Started { control, progress })
+            Ok(Started { control, progress, address })
         }
         .boxed()
     }
@@ -166,5 +167,9 @@ impl Control for TappedControl {
 
     fn kill(&self) -> BoxFuture<'_, ()> {
         self.pass(Ask::Kill, self.inner.kill())
+    }
+
+    fn ready<'a>(&'a self, probe: &'a Probe) -> BoxFuture<'a, ()> {
+        self.inner.ready(probe)
     }
 }

@@ -1,0 +1,102 @@
+//! The cases about services: names, addresses, and when they are ready.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::{Bench, listen};
+use crate::backend::{ContainerSpec, Control, How, Started};
+use crate::plan::Probe;
+
+/// A server that knows one file, `/hostname`.
+const SERVER: &str = "httpd -f -p 8080 -h /etc";
+
+impl Bench<'_> {
+    /// A service that runs a script, beside the step `with`.
+    fn service(&self, with: &str, name: &str, body: &str) -> ContainerSpec {
+        let spec = self.script(with, body);
+        ContainerSpec { service: Some(name.to_owned()), among_services: true, ..spec }
+    }
+
+    /// A step that gets a file from a server and prints it.
+    fn client(&self, name: &str, host: &str, hosts: &[(&str, IpAddr)]) -> ContainerSpec {
+        let spec = self.script(name, &format!("wget -q -O - http://{host}:8080/hostname"));
+        let hosts = hosts.iter().map(|(name, address)| ((*name).to_owned(), *address)).collect();
+        ContainerSpec { hosts, among_services: true, ..spec }
+    }
+}
+
+/// Whether a service is ready soon.
+async fn is_ready(service: &dyn Control, probe: &Probe, within: Duration) -> bool {
+    tokio::time::timeout(within, service.ready(probe)).await.is_ok()
+}
+
+const SOON: Duration = Duration::from_secs(30);
+const NEVER: Duration = Duration::from_millis(700);
+
+async fn started(bench: &Bench<'_>, with: &str, name: &str) -> (Started, IpAddr) {
+    let service = bench.start(bench.service(with, name, SERVER)).await;
+    let address = service.address.expect("a service has an address");
+    service.control.go().await;
+    assert!(is_ready(&*service.control, &Probe::Port(8080), SOON).await, "{name} listens");
+    (service, address)
+}
+
+pub(super) async fn services_are_reached_by_name_each_at_its_own_address(bench: &Bench<'_>) {
+    let ((mut one, first), (mut two, second)) =
+        tokio::join!(started(bench, "a", "one"), started(bench, "a", "two"));
+    assert_ne!(first, second, "two services may use one port");
+    let hosts = [("one", first), ("two", second)];
+    let (by_one, by_two, own) = tokio::join!(
+        bench.complete(bench.client("asks-one", "one", &hosts)),
+        bench.complete(bench.client("asks-two", "two", &hosts)),
+        bench.complete(bench.client("asks-itself", "localhost", &hosts)),
+    );
+    for heard in [by_one, by_two] {
+        assert_eq!((heard.stdout, heard.ended.how), (b"windlass\n".to_vec(), How::Exited(0)));
+    }
+    assert_ne!(own.ended.how, How::Exited(0), "localhost is the step itself");
+    one.control.kill().await;
+    two.control.stop().await;
+    for service in [&mut one, &mut two] {
+        assert_eq!(listen(service).await.ended.how, How::Stopped);
+    }
+    assert!(bench.start(bench.script("alone", "true")).await.address.is_none());
+}
+
+pub(super) async fn a_service_is_ready_when_what_is_asked_of_it_holds(bench: &Bench<'_>) {
+    let (server, _) = started(bench, "b", "server").await;
+    let words = |line: &str| Probe::Command(line.split(' ').map(str::to_owned).collect());
+    let get = |path: &str| Probe::Http { port: 8080, path: path.to_owned() };
+    let (fetches, fails) = (words("wget -q -O - http://localhost:8080/hostname"), words("false"));
+    let (found, missing) = (get("/hostname"), get("/no-such-file"));
+    let ready = |probe, within| is_ready(&*server.control, probe, within);
+    let held_true = tokio::join!(ready(&found, SOON), ready(&fetches, SOON), ready(&Probe::Image, SOON));
+    assert_eq!(held_true, (true, true, true));
+    let closed = Probe::Port(8081);
+    let never = tokio::join!(ready(&missing, NEVER), ready(&fails, NEVER), ready(&closed, NEVER));
+    assert_eq!(never, (false, false, false));
+}
+
+pub(super) async fn a_service_that_ends_is_never_ready_and_its_end_is_told(bench: &Bench<'_>) {
+    let mut service = bench.start(bench.service("a", "db", "echo no room >&2\nexit 3")).await;
+    service.control.go().await;
+    let heard = listen(&mut service).await;
+    assert_eq!((heard.stderr, heard.ended.how), (b"no room\n".to_vec(), How::Exited(3)));
+    assert!(!is_ready(&*service.control, &Probe::Port(8080), NEVER).await);
+}
+
+pub(super) async fn the_names_of_a_step_are_not_those_of_the_next_in_its_lane(bench: &Bench<'_>) {
+    let (_server, address) = started(bench, "a", "db").await;
+    let in_lane = |spec| ContainerSpec { lane: Some(0), ..spec };
+    for (name, hosts, passes) in
+        [("first", &[("db", address)][..], true), ("second", &[], false), ("third", &[("db", address)], true)]
+    {
+        let heard = bench.complete(in_lane(bench.client(name, "db", hosts))).await;
+        assert_eq!(
+            heard.ended.how == How::Exited(0),
+            passes,
+            "{name}: {}",
+            String::from_utf8_lossy(&heard.stderr)
+        );
+    }
+}
