@@ -164,6 +164,13 @@ codes! {
         "A template declares its parameters by `params`, each with a name without `-`, a type (`string`, `number`, `boolean`, or `choice` with `values`) and perhaps a default. A step that uses the template gives them by `with`: all that have no default, none that are not declared, each of its type. In the template `${{ params.NAME }}` stands for the value, in every string but a script; scripts see it as `WINDLASS_PARAM_<NAME>`.";
     BAD_GATE "W0195" "a gate that cannot be"
         "`gate` is the question that somebody answers with yes before the step starts. It says something, and stands on a step of a stage: `on_failure` and `finally` run when nobody may be there to answer.";
+
+    SERVICE_TWICE "W0201" "two services with one name"
+        "A step reaches a service by its name, so no two that one step has may be called the same: not those of a step and its stage, nor those of a stage and the pipeline. Steps of different stages may each have a service of one name. `localhost` is always the step itself.";
+    SERVICE_OUT_OF_REACH "W0202" "services and no network"
+        "A step with `network: none` has nothing but its own loopback, and could reach no service of its own. Services of its stage or of the pipeline are simply not there for such a step.";
+    BAD_PROBE "W0203" "no question to a service"
+        "`ready` asks one thing: `command: [pg_isready]`, `port: 5432`, `log: ready to accept`, or `http: 8080/health`. `log` is a piece of a single line, and `http` a port from 1 to 65535 with a path behind it.";
 }
 
 #[cfg(test)]

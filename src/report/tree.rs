@@ -32,19 +32,21 @@ pub fn render(plan: &Plan) -> String {
         let last = place + 1 == stages.len();
         let indent = if last { "   " } else { "│  " };
         lines.push(format!("{} {}", branch(last), join(one_line(stage.id.as_str()), &stage_notes(stage))));
-        lines.extend(children(stage, &names).into_iter().map(|line| format!("{indent}{line}")));
+        lines.extend(children(plan, stage, &names).into_iter().map(|line| format!("{indent}{line}")));
     }
     lines.join("\n") + "\n"
 }
 
-fn children(stage: &Stage, known: &Names<'_>) -> Vec<String> {
+fn children(plan: &Plan, stage: &Stage, known: &Names<'_>) -> Vec<String> {
     let names: Vec<_> = stage.steps.iter().map(|step| one_line(&step.name)).collect();
     let images: Vec<_> = stage.steps.iter().map(|step| image(&step.image)).collect();
     let widest = |texts: &[String]| texts.iter().map(|text| width(text)).max().unwrap_or_default();
     let (name_column, image_column) = (widest(&names), widest(&images));
     let steps = stage.steps.iter().zip(&names).zip(&images).map(|((step, name), image)| {
         let head = format!("{}  {}", pad(name, name_column), pad(image, image_column));
-        join(head, &step_notes(step, known)).trim_end().to_owned()
+        let mut notes = step_notes(step, known);
+        notes.extend(services(plan, step));
+        join(head, &notes).trim_end().to_owned()
     });
     let lines: Vec<_> = steps.chain(stage.late.iter().map(late_node)).collect();
     let all = lines.len();
@@ -110,6 +112,15 @@ fn step_notes(step: &Step, names: &Names<'_>) -> Vec<String> {
         notes.push("network none".to_owned());
     }
     notes
+}
+
+/// `with db (postgres:16)`
+fn services(plan: &Plan, step: &Step) -> Option<String> {
+    let services = plan
+        .services_of(step)
+        .map(|(_, service)| format!("{} ({})", one_line(&service.name), image(&service.image)));
+    let services: Vec<_> = services.collect();
+    (!services.is_empty()).then(|| format!("with {}", services.join(", ")))
 }
 
 fn after(after: After) -> Option<String> {

@@ -24,6 +24,7 @@ mod proxy;
 mod registry;
 mod runs;
 mod secrets;
+mod services;
 mod signals;
 mod sizes;
 mod suspend;

@@ -137,6 +137,18 @@ const VALUES: &[&str] = &[
     "[infrastructure, 7]",
     "[failure, 0]",
     "{ image: a, timeout: 5m }",
+    "{ db: { image: a } }",
+    "{ Db: { image: a } }",
+    "{ localhost: { image: a } }",
+    "{ db: { image: a, ready: { port: 1 } } }",
+    "{ db: { image: a, ready: { port: 1, log: b } } }",
+    "{ port: 5432, timeout: 5s }",
+    "{ port: 0 }",
+    "{ log: '' }",
+    "{ http: 80/a }",
+    "8080/health",
+    "8080/two words",
+    "65536",
     "[{ name: s }]",
     "[{ name: s, image: a }]",
     "[{ name: s, image: a, run: b, command: [c] }]",
@@ -189,6 +201,14 @@ fn file(place: &str, key: &str, value: &str) -> String {
         "needs" => (String::new(), String::new(), format!("needs: {{ {key}: {value} }}")),
         "retry" if key == "max" => (String::new(), String::new(), format!("retry: {{ max: {value} }}")),
         "retry" => (String::new(), String::new(), format!("retry: {{ max: 1, {key}: {value} }}")),
+        "service" => {
+            let image = if key == "image" { "" } else { "image: i, " };
+            (String::new(), String::new(), format!("services: {{ db: {{ {image}{key}: {value} }} }}"))
+        }
+        "ready" => {
+            let ready = format!("ready: {{ {key}: {value} }}");
+            (String::new(), String::new(), format!("services: {{ db: {{ image: i, {ready} }} }}"))
+        }
         _ => (String::new(), String::new(), format!("{key}: {value}")),
     };
     if key == "template" {

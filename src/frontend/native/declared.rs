@@ -1,6 +1,7 @@
 //! A step as the rules between steps see it: its name and place, what it needs, how often it is there.
 
 use super::matrix::{Instance, Matrix};
+use super::services::Services;
 use super::when::When;
 use crate::base::Span;
 use crate::frontend::origin::Names;
@@ -18,6 +19,8 @@ pub(super) struct Declared<'n> {
     pub(super) when: Option<When<'n>>,
     /// Its instances, when it is there several times.
     pub(super) matrix: Option<Matrix<'n>>,
+    /// The services that it alone has.
+    pub(super) services: Services,
     /// The variables that its own `env` sets.
     pub(super) env: Names,
 }

@@ -70,6 +70,13 @@ pub(super) enum Kind {
     Arguments,
     /// Paths of files.
     Files,
+    /// Names to services.
+    Services,
+    Port,
+    /// A piece of one line.
+    Line,
+    /// A port and a path.
+    Http,
     Mapping(&'static Table),
     /// A list that is not empty.
     List(&'static Table),
@@ -85,8 +92,11 @@ pub(super) const NETWORK: &[&str] = &["none"];
 /// What an input or a parameter is.
 pub(super) const TYPES: &[&str] = &["string", "number", "boolean", "choice"];
 
+/// What `on_exit` takes.
+pub(super) const ON_EXIT: &[&str] = &["fail", "ignore"];
+
 /// Every table, the outermost first.
-pub(super) static ALL: [&Table; 13] = [
+pub(super) static ALL: [&Table; 15] = [
     &PIPELINE,
     &INCLUDED,
     &INPUT,
@@ -100,6 +110,8 @@ pub(super) static ALL: [&Table; 13] = [
     &NEEDS,
     &NEED,
     &RETRY,
+    &SERVICE,
+    &READY,
 ];
 
 pub(super) static PIPELINE: Table = Table {
@@ -126,7 +138,7 @@ pub(super) static PIPELINE: Table = Table {
             "cleanup",
         ]),
         later("secrets"),
-        later("services"),
+        key("services", Kind::Services, "Containers beside all steps, reached by their names."),
         TEMPLATES,
         INCLUDE,
     ],
@@ -227,7 +239,7 @@ pub(super) static STAGE: Table = Table {
         key("steps", Kind::List(&STEP), "What runs in it.").required().also(&["jobs", "tasks"]),
         key("when", Kind::Condition, "Whether its steps run: an expression, such as `git.branch == 'main'`.")
             .also(&["if", "only", "condition"]),
-        later("services"),
+        key("services", Kind::Services, "Containers beside the steps of the stage, reached by their names."),
     ],
     clashes: &[],
     requires: &[],
@@ -278,7 +290,7 @@ pub(super) const STEP: Table = Table {
             "condition",
         ]),
         later("secrets"),
-        later("services"),
+        key("services", Kind::Services, "Containers beside the step, reached by their names."),
         later("outputs"),
         later("artifacts"),
         later("artifacts_from"),
@@ -353,6 +365,52 @@ pub(super) static RETRY: Table = Table {
         key("backoff", Kind::Duration, "The first pause; it doubles with each attempt.").also(&["delay"]),
     ],
     clashes: &[],
+    requires: &[],
+};
+
+pub(super) static SERVICE: Table = Table {
+    name: "service",
+    noun: "a service",
+    about: "A container that runs beside steps and is reached by its name.",
+    keys: &[
+        key("image", Kind::Image, "What it runs in: a registry reference.").required(),
+        key("command", Kind::Command, "A program and its arguments, instead of the image's entry point.")
+            .also(&["entrypoint", "cmd", "run"]),
+        key("args", Kind::Words, "Arguments of `command` or of the image's entry point.")
+            .also(&["arguments"]),
+        key("env", Kind::Environment, "Its environment, beyond the image's.")
+            .also(&["variables", "environment"]),
+        key("ready", Kind::Mapping(&READY), "When it counts as ready; by the image when left out.").also(&[
+            "healthcheck",
+            "health",
+            "wait_for",
+        ]),
+        key("on_exit", Kind::Choice(ON_EXIT), "Whether its early end fails the steps: `fail`, or `ignore`."),
+        key("resources", Kind::Mapping(&RESOURCES), "Its limits.").also(&["limits"]),
+    ],
+    clashes: &[],
+    requires: &[],
+};
+
+pub(super) static READY: Table = Table {
+    name: "ready",
+    noun: "`ready`",
+    about: "When a service counts as ready: one question, asked inside its own network.",
+    keys: &[
+        key("command", Kind::Command, "A command inside the service ends with 0.").also(&["test", "cmd"]),
+        key("port", Kind::Port, "A TCP port accepts connections.").also(&["tcp"]),
+        key("log", Kind::Line, "A line of its output contains this."),
+        key("http", Kind::Http, "A GET of this port and path is answered with 2xx.").also(&["url", "path"]),
+        key("timeout", Kind::Duration, "How long it may take; 1m when left out.").also(&["deadline"]),
+    ],
+    clashes: &[
+        ("command", "port"),
+        ("command", "log"),
+        ("command", "http"),
+        ("port", "log"),
+        ("port", "http"),
+        ("log", "http"),
+    ],
     requires: &[],
 };
 

@@ -9,6 +9,7 @@ use super::matrix::Matrix;
 use super::pipeline_values::PipelineValues;
 use super::read::{Field, Fields, Reader};
 use super::scope::Variables;
+use super::services::Around;
 use super::step::{Defaults, Place, WORKSPACE};
 use super::values::is_plain;
 use super::when::{Conditions, When};
@@ -17,7 +18,7 @@ use crate::frontend::lines::Lines;
 use crate::frontend::origin::{Names, OfStep, names};
 use crate::frontend::yaml::{Node, Value};
 use crate::frontend::{Given, NotAccepted, Origins, codes};
-use crate::plan::{self, After, OnStepFailure, Plan, Sharing, Stage, Step, Text, Volume};
+use crate::plan::{self, After, OnStepFailure, Plan, Scope, Sharing, Stage, Step, Text, Volume};
 
 const RUN_TIMEOUT: Duration = Duration::from_hours(6);
 const FINALLY_TIMEOUT: Duration = Duration::from_mins(5);
@@ -67,6 +68,8 @@ pub(in crate::frontend) fn lower(
         owners: Vec::new(),
         origins: Vec::new(),
         whens: Vec::new(),
+        around: Around::default(),
+        scopes: BTreeMap::new(),
     };
     let plan = lowering.pipeline(source, &fields);
     lowering.values.clashes(&lowering.declared, given);
@@ -88,12 +91,17 @@ struct Lowering<'n, 'd, 'l> {
     origins: Vec<OfStep>,
     /// Of each stage whether its steps run, with its environment.
     whens: Vec<Option<(When<'n>, BTreeMap<String, Text>)>>,
+    /// The services around all stages.
+    around: Around,
+    scopes: BTreeMap<String, Scope>,
 }
 
 impl<'n> Lowering<'n, '_, '_> {
     fn pipeline<'s>(&mut self, source: &SourceText, fields: &Fields<'n, 's>) -> Plan {
         let name = fields.get("name").and_then(|field| self.reader.name(field));
         let timeout = fields.get("timeout").and_then(|field| self.reader.duration(field));
+        let services = self.reader.services(fields, &self.around, self.lines);
+        self.around = self.around.with("pipeline".to_owned(), services, &mut self.scopes);
         let stages = self.stages(fields);
         let on_failure = fields.get(ON_FAILURE).map(|field| {
             let steps = self.apart(field, ON_FAILURE, stages.len());
@@ -113,7 +121,7 @@ impl<'n> Lowering<'n, '_, '_> {
             file: Some(source.name.to_string()),
             timeout: timeout.unwrap_or(RUN_TIMEOUT),
             volumes: BTreeMap::from([(WORKSPACE.to_owned(), workspace)]),
-            scopes: BTreeMap::new(),
+            scopes: std::mem::take(&mut self.scopes),
             stages,
             on_failure,
             finally,
@@ -155,7 +163,10 @@ impl<'n> Lowering<'n, '_, '_> {
             .get("steps")
             .map(|field| self.list(field, "a list of steps", "a stage has at least one step"))
             .unwrap_or_default();
-        let part = Part { stage: index, apart: None, env: &env, names: names(own.texts()), skipped };
+        let services = self.reader.services(&fields, &self.around, self.lines);
+        let scope = format!("stage-{}", name.unwrap_or_default());
+        let around = self.around.with(scope, services, &mut self.scopes);
+        let part = Part { stage: index, apart: None, env: &env, names: names(own.texts()), skipped, around };
         let when = fields.get("when").and_then(|field| self.reader.when(field));
         self.whens.push(when.map(|when| (when, env.clone().into_texts())));
         let steps = self.steps(field, &steps, &part);
@@ -187,8 +198,14 @@ impl<'n> Lowering<'n, '_, '_> {
         let steps = self.list(field, "a list of steps", &help);
         self.reader.scope.place.stage = Some(index);
         let env = std::mem::take(&mut self.values.env);
-        let part =
-            Part { stage: index, apart: Some(part), env: &env, names: Names::default(), skipped: None };
+        let part = Part {
+            stage: index,
+            apart: Some(part),
+            env: &env,
+            names: Names::default(),
+            skipped: None,
+            around: self.around.clone(),
+        };
         let steps = self.steps(field, &steps, &part);
         self.values.env = env;
         steps
@@ -209,16 +226,28 @@ impl<'n> Lowering<'n, '_, '_> {
                 environments: &self.values.environments,
                 chosen: self.values.chosen.as_deref(),
                 skipped: part.skipped.as_deref(),
+                around: &part.around,
                 lines: self.lines,
             };
             let (step, declared) = self.reader.step(*field, &place);
             let matrix = declared.as_ref().and_then(|declared| declared.matrix.as_ref());
+            let beside = declared.as_ref().map_or(0, |declared| declared.services.size());
             let before = lowered.len();
             match matrix {
-                Some(matrix) if self.inherited.take(&mut self.reader, *field, matrix.growth(&step)) => {
+                Some(matrix)
+                    if self.inherited.take(
+                        &mut self.reader,
+                        *field,
+                        matrix.growth(&step) + beside.saturating_mul(matrix.instances().len()),
+                    ) =>
+                {
                     lowered.extend(matrix.multiply(step));
                 }
                 _ => lowered.push(step),
+            }
+            let own = declared.as_ref().map_or(&[][..], |declared| &declared.services.own);
+            for step in lowered.iter_mut().skip(before) {
+                part.around.hold(step, own, &mut self.scopes);
             }
             let owner = declared.is_some().then_some(self.declared.len());
             let copies = lowered.len() - before;
@@ -256,6 +285,8 @@ struct Part<'p> {
     names: Names,
     /// Why none of them runs, if none does.
     skipped: Option<String>,
+    /// The services around them.
+    around: Around,
 }
 
 /// Bytes that steps took over so far, or that are there several times.

@@ -21,6 +21,7 @@ mod retry;
 mod reuse;
 mod schema;
 mod scope;
+mod services;
 mod step;
 mod values;
 mod when;

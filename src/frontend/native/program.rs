@@ -92,12 +92,17 @@ impl Reader<'_> {
     }
 
     fn command(&mut self, field: Field<'_, '_>) -> Vec<Text> {
+        self.argv(field, "`run: …`")
+    }
+
+    /// A program and its arguments; `line` is how a line for a shell would be written.
+    pub(super) fn argv(&mut self, field: Field<'_, '_>, line: &str) -> Vec<Text> {
         if let Value::Scalar { text, .. } = &field.node.value
             && !field.node.is_null()
         {
             let words: Vec<_> = text.split_whitespace().collect();
             let help = format!(
-                "write `command: [{}]`, or `run: …` for a line that a shell reads",
+                "write `command: [{}]`, or {line} for a line that a shell reads",
                 shorten(&words.join(", "))
             );
             self.wrong_kind(field, "a list of words", help);
@@ -112,7 +117,7 @@ impl Reader<'_> {
     }
 
     /// Arguments, after those `before`.
-    fn words(&mut self, field: Field<'_, '_>, before: &[Text]) -> Vec<Text> {
+    pub(super) fn words(&mut self, field: Field<'_, '_>, before: &[Text]) -> Vec<Text> {
         let help = format!("write `{}: [one, two]`", field.key);
         let items: Vec<_> = self.items(field, "a list of words", &help).collect();
         let mut words = Vec::new();

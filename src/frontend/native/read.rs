@@ -152,7 +152,10 @@ impl<'d> Reader<'d> {
         let span = |key: &str| fields.entries.iter().find(|entry| entry.key() == key).map(Entry::key_span);
         for (one, other) in table.clashes {
             if let (Some(_), Some(at)) = (span(one), span(other)) {
-                let help = format!("keep one of them; `{one}` replaces the image's entry point by a script");
+                let help = match *one {
+                    "run" => "keep one of them; `run` replaces the image's entry point by a script",
+                    _ => "keep one of them",
+                };
                 self.error(codes::KEYS_CLASH, at, format!("`{one}` and `{other}` exclude each other"), help);
             }
         }

@@ -158,6 +158,17 @@ fn plain(kind: Kind) -> Value {
         }
         Kind::Arguments => json!({ "type": "object", "additionalProperties": text() }),
         Kind::Files => list(text(), 1),
+        Kind::Services => json!({
+            "type": "object",
+            "patternProperties": { "^x-": {} },
+            "propertyNames": { "pattern": "^[a-z][a-z0-9_-]{0,62}$", "not": { "const": "localhost" } },
+            "additionalProperties": { "$ref": reference(&keys::SERVICE) },
+        }),
+        Kind::Port => json!({ "type": "integer", "minimum": 1, "maximum": 65535 }),
+        Kind::Line => json!({ "type": TEXT, "pattern": "^[^\n]+$" }),
+        Kind::Http => {
+            json!({ "type": ["string", "integer"], "pattern": "^0*[1-9][0-9]{0,4}(/[!-~]*)?$", "minimum": 1, "maximum": 65535 })
+        }
         Kind::Mapping(table) => json!({ "$ref": reference(table) }),
         Kind::List(table) => list(json!({ "$ref": reference(table) }), 1),
         Kind::Later => json!(false),

@@ -8,6 +8,7 @@ use super::keys;
 use super::program::default_shell;
 use super::read::{Field, Fields, Reader};
 use super::scope::Variables;
+use super::services::Around;
 use crate::base::{Span, StepId};
 use crate::frontend::lines::Lines;
 use crate::frontend::origin::names;
@@ -48,6 +49,8 @@ pub(super) struct Place<'p> {
     pub(super) chosen: Option<&'p str>,
     /// Why none of the steps runs, if none does.
     pub(super) skipped: Option<&'p str>,
+    /// The services around the steps.
+    pub(super) around: &'p Around,
     pub(super) lines: &'p Lines<'p>,
 }
 
@@ -123,7 +126,11 @@ impl Reader<'_> {
         if let Some(field) = fields.get("resources") {
             self.resources(field, &mut resources);
         }
-        let no_network = fields.get("network").and_then(|field| self.choice(field, keys::NETWORK)).is_some();
+        let no_network = fields.get("network").filter(|field| self.choice(*field, keys::NETWORK).is_some());
+        let services = self.services(&fields, place.around, place.lines);
+        if let Some(field) = no_network {
+            self.reaches(field, &services);
+        }
         let after = fields.get("after").and_then(|field| self.after(field));
         let allow_failure = fields.get("allow_failure").map(|field| self.allow_failure(field));
         let retry = fields.get("retry").map(|field| self.retry(field));
@@ -139,7 +146,7 @@ impl Reader<'_> {
         let needed = needed.filter(|_| waits || place.apart.is_none());
         let declared = name.map(|(name, span)| {
             let (stage, apart) = (place.stage, place.apart);
-            Declared { name, span, stage, apart, needed, when, matrix, env: names(own.texts()) }
+            Declared { name, span, stage, apart, needed, when, matrix, services, env: names(own.texts()) }
         });
         let env = self.scope.enter(Variables::default()).into_texts();
         self.scope.place.step = None;
@@ -161,7 +168,7 @@ impl Reader<'_> {
                 read_only: false,
             }],
             scope: None,
-            network: if no_network { Network::None } else { Network::Own },
+            network: if no_network.is_some() { Network::None } else { Network::Own },
             resources,
             timeout: timeout.unwrap_or(defaults.timeout),
             grace: GRACE,
@@ -215,7 +222,7 @@ impl Reader<'_> {
         image.unwrap_or(Image::Host)
     }
 
-    fn image(&mut self, field: Field<'_, '_>) -> Option<Image> {
+    pub(super) fn image(&mut self, field: Field<'_, '_>) -> Option<Image> {
         let resolved = self.late_text(field, "an image such as `rust:1.95`")?;
         let text = match resolved.text {
             Text::Known(text) => text,
@@ -233,7 +240,7 @@ impl Reader<'_> {
         None
     }
 
-    fn resources(&mut self, field: Field<'_, '_>, into: &mut Resources) {
+    pub(super) fn resources(&mut self, field: Field<'_, '_>, into: &mut Resources) {
         let fields = self.fields(&keys::RESOURCES, field);
         if let Some(field) = fields.get("memory") {
             into.memory = self.size(field);

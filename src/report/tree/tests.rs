@@ -77,3 +77,28 @@ fn hostile_names_stay_on_their_line() {
     assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
     assert_eq!(text.lines().count(), 3);
 }
+
+#[test]
+fn a_step_is_shown_with_all_its_services() {
+    let service = |name: &str| crate::plan::Service {
+        name: name.to_owned(),
+        aliases: vec![],
+        image: Image::Reference(format!("{name}:1").into()),
+        program: crate::plan::Program::Command(vec!["serve".into()]),
+        env: [].into(),
+        mounts: vec![],
+        on_exit: crate::plan::OnExit::Fail,
+        ready: None,
+        resources: crate::plan::Resources::default(),
+    };
+    let scope = |name: &str, within: Option<&str>| crate::plan::Scope {
+        services: vec![service(name)],
+        within: within.map(str::to_owned),
+        ..crate::plan::Scope::default()
+    };
+    let inner = Step { scope: Some("inner".to_owned()), ..sample::step("unit") };
+    let mut plan = sample::plan([sample::stage("test", [inner, sample::step("lint")])]);
+    plan.scopes.insert("outer".to_owned(), scope("db", None));
+    plan.scopes.insert("inner".to_owned(), scope("cache", Some("outer")));
+    insta::assert_snapshot!(render(&plan), @"");
+}

@@ -12,9 +12,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ("memory", "likewise"),
     ("cpus", "likewise; it would need a look at time"),
     ("pids", "likewise"),
-    ("network", "the fake has no network; it is seen on Docker by steps/no-network"),
     ("shell", "the fake knows one shell; it is seen on Docker by steps/bash and steps/own-shell"),
-    ("args", "the fake's images have no entry point; it is seen on Docker by steps/command"),
     ("backoff", "no case says how long something takes; the engine's own tests do"),
 ];
 

@@ -120,9 +120,9 @@ stages:
      1 │ image: busybox
        · ─────
        ╰────
-      help: it is a key of `defaults` and a step; the keys of a pipeline are `version`, `name`,
-            `timeout`, `inputs`, `env`, `environments`, `defaults`, `stages`, `on_failure`, `finally`,
-            `templates`, `include`
+      help: it is a key of `defaults`, a step and a service; the keys of a pipeline are `version`,
+            `name`, `timeout`, `inputs`, `env`, `environments`, `defaults`, `stages`, `on_failure`,
+            `finally`, `services`, `templates`, `include`
 
     W0121
 
@@ -132,7 +132,7 @@ stages:
        ·     ────
        ╰────
       help: it is a key of `defaults` and a step; the keys of a stage are `name`, `after`,
-            `fail_fast`, `env`, `environments`, `steps`, `when`
+            `fail_fast`, `env`, `environments`, `steps`, `when`, `services`
 
     W0121
 
@@ -141,8 +141,8 @@ stages:
      5 │     timeout: 5m
        ·     ───────
        ╰────
-      help: it is a key of a pipeline, `defaults` and a step; the keys of a stage are `name`, `after`,
-            `fail_fast`, `env`, `environments`, `steps`, `when`
+      help: it is a key of a pipeline, `defaults`, a step and `ready`; the keys of a stage are `name`,
+            `after`, `fail_fast`, `env`, `environments`, `steps`, `when`, `services`
 
     W0121
 
@@ -153,7 +153,8 @@ stages:
        ╰────
       help: it is a key of a stage; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
-            `after`, `allow_failure`, `matrix`, `retry`, `when`, `gate`, `template`, `with`
+            `after`, `allow_failure`, `matrix`, `retry`, `when`, `services`, `gate`, `template`,
+            `with`
     ");
 }
 
@@ -175,7 +176,8 @@ stages:
        ╰────
       help: the nearest is `name`; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
-            `after`, `allow_failure`, `matrix`, `retry`, `when`, `gate`, `template`, `with`
+            `after`, `allow_failure`, `matrix`, `retry`, `when`, `services`, `gate`, `template`,
+            `with`
     ");
 }
 
@@ -406,15 +408,6 @@ stages:
         ·         ───────
         ╰────
       help: remove it, or use a later version of windlass
-
-    W0122
-
-      × `services` of a step is not known to this version yet
-        ╭─[windlass.yml:11:9]
-     11 │         services: { db: { image: 'postgres:16' } }
-        ·         ────────
-        ╰────
-      help: remove it, or use a later version of windlass
     ");
 }
 
@@ -485,7 +478,8 @@ fn a_misspelt_key_is_one_mistake() {
        ╰────
       help: the nearest is `image`; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
-            `after`, `allow_failure`, `matrix`, `retry`, `when`, `gate`, `template`, `with`
+            `after`, `allow_failure`, `matrix`, `retry`, `when`, `services`, `gate`, `template`,
+            `with`
 
     W0121
 
