@@ -11,9 +11,9 @@ use tokio::runtime::{Builder, Runtime};
 use windlass::backend::Backend;
 use windlass::cli;
 use windlass::engine;
-use windlass::event::{Event, RunState};
+use windlass::event::{CancelLevel, Event, RunState};
 use windlass::report::Reader;
-use windlass::runner::{Connecting, Home, Request, Source, prepare};
+use windlass::runner::{Connecting, Home, Request, Source, clean, prepare};
 
 use super::Case;
 use super::laws;
@@ -54,7 +54,7 @@ impl Reader for Stenographer {
 pub fn run(case: &Case, bench: &dyn Bench, faults: Faults) -> Report {
     let runtime = runtime(bench.is_timeless());
     // Beyond all that a timeless program may sleep, and far beyond what a real one does.
-    let patience = if bench.is_timeless() { Duration::from_hours(1000 * 24) } else { Duration::from_mins(2) };
+    let patience = if bench.is_timeless() { Duration::from_hours(1000 * 24) } else { Duration::from_mins(5) };
     let ran = runtime.block_on(async { tokio::time::timeout(patience, execute(case, bench, faults)).await });
     runtime.shutdown_background();
     ran.unwrap_or_else(|_| Report { outline: String::new(), complaints: vec!["it does not end".to_owned()] })
@@ -117,7 +117,14 @@ async fn execute(case: &Case, bench: &dyn Bench, faults: Faults) -> Report {
         timeless: bench.is_timeless(),
     };
     let mut complaints = laws::broken(&seen, case.options.jobs.map(usize::from));
-    complaints.extend(finished.left.iter().map(|object| format!("{} is left", object.name)));
+    let killed = case.options.cancel.iter().any(|(level, _)| *level >= CancelLevel::Kill);
+    if killed && !bench.is_timeless() && !finished.left.is_empty() {
+        // Whoever kills is out in two seconds, which a busy machine may need longer to tidy up in.
+        let cleaned = clean(&home, bench.connect(&home)).await.unwrap();
+        complaints.extend(cleaned.failed.iter().map(|(_, object, why)| format!("{}: {why}", object.name)));
+    } else {
+        complaints.extend(finished.left.iter().map(|object| format!("{} is left", object.name)));
+    }
     complaints.extend(finished.failures.iter().map(|failure| format!("{failure:?}")));
     for (path, text) in &case.workspace {
         let found = fs::read_to_string(project.join(path)).unwrap_or_else(|error| error.to_string());
