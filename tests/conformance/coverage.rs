@@ -18,7 +18,6 @@ const NOT_YET: &[(u32, &[&str], &str)] = &[
     (26, &[], "no step can be selected"),
     (27, &[], "no run can be resumed"),
     (28, &["cache"], "the step cache is not built"),
-    (29, &["gate"], "gates are not built"),
     (30, &["substitute"], "substitution is not built"),
     (32, &["build"], "builds are not built"),
     (33, &["wait_for"], "waiting is not built"),

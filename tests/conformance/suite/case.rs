@@ -36,6 +36,8 @@ pub struct Options {
     pub env: BTreeMap<String, String>,
     pub inputs: BTreeMap<String, String>,
     pub environment: Option<String>,
+    /// Steps whose gates are open from the start.
+    pub approve: Vec<String>,
     /// Makes the source a repository, with all files committed on this branch.
     pub git: Option<String>,
     pub keep_going: bool,
@@ -145,6 +147,7 @@ impl Case {
                 let values = if key == "env" { &mut options.env } else { &mut options.inputs };
                 values.insert(name.to_owned(), value.to_owned());
             }
+            "approve" => options.approve.push(value.to_owned()),
             "git" => options.git = Some(value.to_owned()),
             "environment" => options.environment = Some(value.to_owned()),
             "keep going" => options.keep_going = yes()?,

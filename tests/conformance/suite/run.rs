@@ -163,6 +163,7 @@ fn request(case: &Case, project: &Path) -> Request {
     request.choice.env = options.env.clone();
     request.choice.inputs = options.inputs.clone();
     request.choice.environment.clone_from(&options.environment);
+    request.approval.names.clone_from(&options.approve);
     request.keep_going = options.keep_going;
     if let Some(limit) = options.log_limit {
         request.log_limit = limit;
