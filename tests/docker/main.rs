@@ -18,6 +18,7 @@ mod ends;
 mod engines;
 mod examples;
 mod faults;
+mod gates;
 mod limits;
 mod logs;
 mod proxy;
