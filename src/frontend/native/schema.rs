@@ -121,7 +121,7 @@ fn plain(kind: Kind) -> Value {
         Kind::Values => unique(list(text(), 1)),
         Kind::Script => json!({ "anyOf": [script(), list(text(), 1)] }),
         Kind::Words => list(text(), 0),
-        Kind::Command => list(text(), 1),
+        Kind::Command | Kind::Files => list(text(), 1),
         Kind::Shell => json!({ "anyOf": [{ "enum": ["sh", "bash"] }, expression(), list(text(), 1)] }),
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::Needs => json!({ "anyOf": [steps(0), { "$ref": reference(&keys::NEEDS) }] }),
@@ -142,7 +142,7 @@ fn plain(kind: Kind) -> Value {
                 "additionalProperties": value(Kind::Values),
             })
         }
-        Kind::Instance => json!({ "type": "object", "additionalProperties": text() }),
+        Kind::Instance | Kind::Arguments => json!({ "type": "object", "additionalProperties": text() }),
         Kind::Retry => json!({ "anyOf": [value(Kind::Attempts), { "$ref": reference(&keys::RETRY) }] }),
         Kind::Attempts => json!({ "type": "integer", "minimum": 0, "maximum": retry::MOST }),
         Kind::RetryFor => {
@@ -156,8 +156,6 @@ fn plain(kind: Kind) -> Value {
             let code = json!({ "type": "integer", "minimum": 1, "maximum": 255 });
             list(json!({ "anyOf": [code, expression()] }), 1)
         }
-        Kind::Arguments => json!({ "type": "object", "additionalProperties": text() }),
-        Kind::Files => list(text(), 1),
         Kind::Services => json!({
             "type": "object",
             "patternProperties": { "^x-": {} },

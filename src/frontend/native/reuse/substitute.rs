@@ -171,7 +171,7 @@ fn append(out: &mut String, text: &str) {
     });
     if let Some(end) = split {
         out.truncate(out.len() - end.len());
-        out.push_str(&format!("{OPEN} '{end}' {CLOSE}"));
+        out.extend([OPEN, " '", end, "' ", CLOSE]);
     }
     out.push_str(text);
 }
