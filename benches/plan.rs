@@ -15,13 +15,17 @@ const ROUNDS: usize = 21;
 /// What the ratio is to stay below.
 const TARGET: f64 = 3.0;
 
-#[expect(clippy::print_stdout, reason = "a bench prints its table")]
 fn main() {
-    let text = pipeline();
-    let source = SourceText::new("windlass.yml", text.as_str());
+    measure("without conditions", &pipeline(false));
+    measure("with conditions", &pipeline(true));
+}
+
+#[expect(clippy::print_stdout, reason = "a bench prints its table")]
+fn measure(what: &str, text: &str) {
+    let source = SourceText::new("windlass.yml", text);
     let mut rounds: Vec<(f64, Duration, Duration)> = Vec::new();
     for _ in 0..ROUNDS {
-        let (parse, events) = timed(|| Parser::new_from_str(&text).flatten().count());
+        let (parse, events) = timed(|| Parser::new_from_str(text).flatten().count());
         let (plan, compiled) = timed(|| compile(&source, &Given::default()));
         assert!(events > STEPS, "the parser read the file");
         assert_eq!(compiled.diagnostics, [], "the file is good");
@@ -29,7 +33,7 @@ fn main() {
     }
     rounds.sort_by(|one, other| one.0.total_cmp(&other.0));
     let (ratio, plan, parse) = rounds[ROUNDS / 2];
-    println!("planning {STEPS} steps ({} KiB), {ROUNDS} rounds", text.len() / 1024);
+    println!("planning {STEPS} steps {what} ({} KiB), {ROUNDS} rounds", text.len() / 1024);
     println!("  plan {plan:.1?}  parse alone {parse:.1?}  ratio {ratio:.2}  (target <= {TARGET})");
 }
 
@@ -39,8 +43,9 @@ fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     (start.elapsed(), made)
 }
 
-/// Stages of steps as people write them, a fifth of them with needs.
-fn pipeline() -> String {
+/// Stages of steps as people write them, a fifth of them with needs; with conditions each step has one, of
+/// which a third is decided at run time.
+fn pipeline(conditions: bool) -> String {
     let mut text = String::from(
         "name: large\nenv: { CI_LEVEL: full }\ndefaults: { image: busybox, timeout: 5m }\nstages:\n",
     );
@@ -50,6 +55,16 @@ fn pipeline() -> String {
             writeln!(text, "      - name: step-{stage}-{step}\n        run: make part-{step}")
                 .expect("a string grows");
             writeln!(text, "        env: {{ PART: {step}, MODE: release }}").expect("a string grows");
+            if conditions {
+                let late = format!("steps['step-{}-{step}'].exit_code == 0", stage.max(1) - 1);
+                let when = match step % 3 {
+                    0 => "env.MODE == 'release' && env.PART != ''",
+                    1 => "git.branch.startsWith('release/') || !has(env.NONE)",
+                    _ if stage == 0 || step % 5 == 1 => "true",
+                    _ => &late,
+                };
+                writeln!(text, "        when: \"{when}\"").expect("a string grows");
+            }
             if step % 5 == 1 {
                 writeln!(text, "        needs: [step-{stage}-{}]", step - 1).expect("a string grows");
             }
