@@ -171,6 +171,16 @@ codes! {
         "A step with `network: none` has nothing but its own loopback, and could reach no service of its own. Services of its stage or of the pipeline are simply not there for such a step.";
     BAD_PROBE "W0203" "no question to a service"
         "`ready` asks one thing: `command: [pg_isready]`, `port: 5432`, `log: ready to accept`, or `http: 8080/health`. `log` is a piece of a single line, and `http` a port from 1 to 65535 with a path behind it.";
+    BAD_SECRET "W0211" "not a secret"
+        "A pipeline declares its secrets by name, and a step lists those it gets: `secrets: [DEPLOY_TOKEN]`. A step gets one as the environment variable of its name, so a name has letters, digits and `_` and does not begin with a digit. There are at most 256. No value stands in a file: whoever runs the pipeline gives them.";
+    UNDECLARED_SECRET "W0212" "a secret that is not declared"
+        "A step lists a secret that the pipeline's own `secrets` does not have. The list of the pipeline says at one place what somebody has to give who runs it.";
+    SECRET_TWICE "W0213" "a secret twice"
+        "A secret is declared once and listed once by a step, each file of a secret has a path of its own, and a step that gets a secret as environment has no other variable of that name in its `env` or `matrix`.";
+    SECRET_FILE "W0214" "no place for a secret's file"
+        "`{ name: TOKEN, file: PATH }` puts a secret into memory and a link to it at PATH, an absolute path without `.` and `..`. It cannot be in `/workspace`, which all steps share, nor in `/proc`, `/sys`, `/dev` and windlass's own places.";
+    BAD_OUTPUT "W0215" "not an output"
+        "`outputs` lists the keys that a step writes to the file `$WINDLASS_OUTPUT`, each once: letters, digits and `_`, not beginning with a digit, at most 63. There are at most 256.";
 }
 
 #[cfg(test)]

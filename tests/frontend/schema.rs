@@ -126,6 +126,12 @@ const VALUES: &[&str] = &[
     "{ include: [{ a: b }] }",
     "{ a: [b], include: [{ a: c }] }",
     "{ any: [] }",
+    "/run/secrets/token",
+    "/workspace/token",
+    "/run/../token",
+    "/",
+    "[{ name: a, file: /run/a }]",
+    "[{ name: a, mask: false }]",
     "{ any: [a, a] }",
     "{ max: 1 }",
     "{ max: 0, for: [failure, 75] }",
@@ -179,6 +185,9 @@ fn included(text: &str) -> Compiled {
 /// A file in which one key has one value and everything else is good.
 fn file(place: &str, key: &str, value: &str) -> String {
     let mut text = String::from("defaults: { image: i }\n");
+    if place == "step" && key == "secrets" || place == "secret_use" {
+        text.push_str("secrets: [a, b, s, t, true]\n");
+    }
     let (pipeline, stage, step) = match place {
         "pipeline" => (format!("{key}: {value}\n"), String::new(), String::new()),
         "defaults" => {
@@ -194,6 +203,12 @@ fn file(place: &str, key: &str, value: &str) -> String {
                 _ => format!("{{ name: given, default: '', {key}: {value} }}"),
             };
             (format!("inputs: [{input}]\n"), String::new(), String::new())
+        }
+        "secret" if key == "mask" => {
+            (format!("secrets: [{{ name: A, mask: {value} }}]\n"), String::new(), String::new())
+        }
+        "secret_use" if key == "file" => {
+            (String::new(), String::new(), format!("secrets: [{{ name: a, file: {value} }}]"))
         }
         "stage" => (String::new(), format!("{key}: {value}"), String::new()),
         "resources" => (String::new(), String::new(), format!("resources: {{ {key}: {value} }}")),

@@ -77,6 +77,11 @@ pub(super) enum Kind {
     Line,
     /// A port and a path.
     Http,
+    Variable,
+    Secrets,
+    SecretUses,
+    SecretFile,
+    Outputs,
     Mapping(&'static Table),
     /// A list that is not empty.
     List(&'static Table),
@@ -96,7 +101,7 @@ pub(super) const TYPES: &[&str] = &["string", "number", "boolean", "choice"];
 pub(super) const ON_EXIT: &[&str] = &["fail", "ignore"];
 
 /// Every table, the outermost first.
-pub(super) static ALL: [&Table; 15] = [
+pub(super) static ALL: [&Table; 17] = [
     &PIPELINE,
     &INCLUDED,
     &INPUT,
@@ -112,6 +117,8 @@ pub(super) static ALL: [&Table; 15] = [
     &RETRY,
     &SERVICE,
     &READY,
+    &SECRET,
+    &SECRET_USE,
 ];
 
 pub(super) static PIPELINE: Table = Table {
@@ -137,8 +144,12 @@ pub(super) static PIPELINE: Table = Table {
             "after_all",
             "cleanup",
         ]),
-        later("secrets"),
         key("services", Kind::Services, "Containers beside all steps, reached by their names."),
+        key(
+            "secrets",
+            Kind::Secrets,
+            "Secrets that steps may get; their values are given by whoever runs it.",
+        ),
         TEMPLATES,
         INCLUDE,
     ],
@@ -289,9 +300,9 @@ pub(super) const STEP: Table = Table {
             "only",
             "condition",
         ]),
-        later("secrets"),
         key("services", Kind::Services, "Containers beside the step, reached by their names."),
-        later("outputs"),
+        key("secrets", Kind::SecretUses, "Secrets it gets, as environment or as files."),
+        key("outputs", Kind::Outputs, "Keys of the values that it writes for later steps."),
         later("artifacts"),
         later("artifacts_from"),
         later("caches"),
@@ -411,6 +422,36 @@ pub(super) static READY: Table = Table {
         ("port", "http"),
         ("log", "http"),
     ],
+    requires: &[],
+};
+
+pub(super) static SECRET: Table = Table {
+    name: "secret",
+    noun: "a secret",
+    about: "A secret that steps may get.",
+    keys: &[
+        key("name", Kind::Variable, "Its name, and the environment variable of steps that get it.")
+            .required(),
+        key(
+            "mask",
+            Kind::Boolean,
+            "Whether it is hidden in all output; true. What is hidden has 8 bytes or more.",
+        ),
+    ],
+    clashes: &[],
+    requires: &[],
+};
+
+pub(super) static SECRET_USE: Table = Table {
+    name: "secret_use",
+    noun: "a secret of a step",
+    about: "A secret that the step gets.",
+    keys: &[
+        key("name", Kind::Variable, "The name it is declared by.").required(),
+        key("file", Kind::SecretFile, "Path of a file in memory that takes it, instead of the environment.")
+            .also(&["path"]),
+    ],
+    clashes: &[],
     requires: &[],
 };
 

@@ -9,6 +9,7 @@ use super::matrix::Matrix;
 use super::pipeline_values::PipelineValues;
 use super::read::{Field, Fields, Reader};
 use super::scope::Variables;
+use super::secrets::Secrets;
 use super::services::Around;
 use super::step::{Defaults, Place, WORKSPACE};
 use super::values::is_plain;
@@ -57,11 +58,13 @@ pub(in crate::frontend) fn lower(
     }
     let values = reader.pipeline_values(&fields, given);
     let defaults = reader.defaults(fields.get("defaults"));
+    let secrets = reader.secrets(fields.get("secrets"));
     let mut lowering = Lowering {
         reader,
         lines: &lines,
         defaults,
         values,
+        secrets,
         inherited: Inherited::default(),
         stage_lines: HashMap::new(),
         declared: Vec::new(),
@@ -82,6 +85,7 @@ struct Lowering<'n, 'd, 'l> {
     lines: &'l Lines<'l>,
     defaults: Defaults,
     values: PipelineValues<'n>,
+    secrets: Secrets,
     inherited: Inherited,
     stage_lines: HashMap<&'n str, usize>,
     declared: Vec<Declared<'n>>,
@@ -226,6 +230,7 @@ impl<'n> Lowering<'n, '_, '_> {
                 environments: &self.values.environments,
                 chosen: self.values.chosen.as_deref(),
                 skipped: part.skipped.as_deref(),
+                secrets: &self.secrets,
                 around: &part.around,
                 lines: self.lines,
             };

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::keys::{self, Key, Kind, Table};
-use super::retry;
+use super::{outputs, retry, secrets};
 use crate::plan::expression::MAX_EXPRESSION;
 
 /// Where text is wanted, a plain scalar keeps its spelling, whatever it looks like.
@@ -167,10 +167,34 @@ fn plain(kind: Kind) -> Value {
         Kind::Http => {
             json!({ "type": ["string", "integer"], "pattern": "^0*[1-9][0-9]{0,4}(/[!-~]*)?$", "minimum": 1, "maximum": 65535 })
         }
+        Kind::Variable => variable(),
+        Kind::Secrets => secrets(&keys::SECRET),
+        Kind::SecretUses => secrets(&keys::SECRET_USE),
+        Kind::SecretFile => json!({
+            "type": "string",
+            "pattern": format!("^(?!/({})(/|$))(/(?!\\.\\.?(/|$))[^/]+)+$", secrets::NOWHERE.join("|")),
+        }),
+        Kind::Outputs => {
+            let mut key = variable();
+            key["maxLength"] = 63.into();
+            let mut keys = unique(list(key, 0));
+            keys["maxItems"] = outputs::MOST.into();
+            keys
+        }
         Kind::Mapping(table) => json!({ "$ref": reference(table) }),
         Kind::List(table) => list(json!({ "$ref": reference(table) }), 1),
         Kind::Later => json!(false),
     }
+}
+
+fn variable() -> Value {
+    json!({ "type": ["string", "boolean"], "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" })
+}
+
+fn secrets(table: &Table) -> Value {
+    let mut list = unique(list(json!({ "anyOf": [variable(), { "$ref": reference(table) }] }), 0));
+    list["maxItems"] = secrets::MOST.into();
+    list
 }
 
 fn text() -> Value {

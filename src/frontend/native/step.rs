@@ -8,6 +8,7 @@ use super::keys;
 use super::program::default_shell;
 use super::read::{Field, Fields, Reader};
 use super::scope::Variables;
+use super::secrets::{Beside, Secrets};
 use super::services::Around;
 use crate::base::{Span, StepId};
 use crate::frontend::lines::Lines;
@@ -43,6 +44,7 @@ pub(super) struct Place<'p> {
     /// and wait for nobody outside.
     pub(super) apart: Option<&'static str>,
     pub(super) defaults: &'p Defaults,
+    pub(super) secrets: &'p Secrets,
     pub(super) env: &'p Variables,
     pub(super) environments: &'p Environments<'p>,
     /// The environment that the run has chosen.
@@ -140,6 +142,12 @@ impl Reader<'_> {
         });
         let when = fields.get("when").and_then(|field| self.when(field));
         let gate = fields.get("gate").and_then(|field| self.gate(field, place.apart));
+        let secrets = fields.get("secrets").map(|field| {
+            let taken = names(self.scope.env().texts());
+            let beside = Beside { env: taken, environments: place.environments, matrix: matrix.as_ref() };
+            self.secret_uses(field, place.secrets, &beside)
+        });
+        let outputs = fields.get("outputs").map(|field| self.outputs(field)).unwrap_or_default();
         let id = StepId::new(name.map_or("", |(name, _)| name));
         let waits = needed.as_ref().is_some_and(|needed| !needed.steps.is_empty());
         // `on_failure` and `finally` begin when they may: `needs: []` cannot mean earlier there.
@@ -158,7 +166,7 @@ impl Reader<'_> {
             program,
             after_script: None,
             env,
-            secrets: Vec::new(),
+            secrets: secrets.unwrap_or_default(),
             user: user.or_else(|| defaults.user.clone()),
             workdir: None,
             mounts: vec![Mount {
@@ -182,7 +190,7 @@ impl Reader<'_> {
             retry: retry.unwrap_or_else(|| defaults.retry.clone()),
             condition: skipped.map_or(Condition::True, Condition::False),
             gate,
-            outputs: Vec::new(),
+            outputs,
             line: u32::try_from(place.lines.number(fields.span.start)).ok(),
         };
         (step, declared)

@@ -40,6 +40,7 @@ pub struct Options {
     pub approve: Vec<String>,
     /// Makes the source a repository, with all files committed on this branch.
     pub git: Option<String>,
+    pub secrets: BTreeMap<String, String>,
     pub keep_going: bool,
     pub in_place: bool,
     pub log_limit: Option<Bytes>,
@@ -142,9 +143,13 @@ impl Case {
                 self.covers = groups.collect::<Option<_>>().ok_or_else(wrong)?;
             }
             "jobs" => options.jobs = Some(value.parse().map_err(|_| wrong())?),
-            "env" | "input" => {
+            "env" | "input" | "secret" => {
                 let (name, value) = value.split_once('=').ok_or_else(wrong)?;
-                let values = if key == "env" { &mut options.env } else { &mut options.inputs };
+                let values = match key {
+                    "env" => &mut options.env,
+                    "input" => &mut options.inputs,
+                    _ => &mut options.secrets,
+                };
                 values.insert(name.to_owned(), value.to_owned());
             }
             "approve" => options.approve.push(value.to_owned()),

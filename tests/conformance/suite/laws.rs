@@ -129,6 +129,11 @@ fn output(seen: &Seen<'_>) -> Vec<String> {
     for event in seen.events {
         let EventKind::AttemptEnded { step, attempt, end, .. } = &event.kind else { continue };
         let Some(usage) = end.usage.as_ref() else { continue };
+        let of_step = seen.plan.all_steps().find(|(_, of)| of.id == *step);
+        if of_step.is_some_and(|(_, step)| step.secrets.iter().any(|secret| !secret.unmasked)) {
+            // What is hidden was printed otherwise.
+            continue;
+        }
         let log = seen.logs.get(&(step.clone(), *attempt)).map(Vec::as_slice).unwrap_or_default();
         let bytes: Vec<u8> = log.iter().map(|(_, byte)| *byte).collect();
         let sum: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();

@@ -114,6 +114,9 @@ fn told(seen: &Seen<'_>, id: &StepId) -> String {
             }
         }
     }
+    for (key, value) in &step.outputs {
+        told += &format!("      wrote {key} {value:?}\n");
+    }
     told
 }
 

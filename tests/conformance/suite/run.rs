@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use windlass::backend::Backend;
+use windlass::base::Secret;
 use windlass::cli;
 use windlass::engine;
 use windlass::event::{CancelLevel, Event, RunState};
@@ -164,6 +165,8 @@ fn request(case: &Case, project: &Path) -> Request {
     request.choice.inputs = options.inputs.clone();
     request.choice.environment.clone_from(&options.environment);
     request.approval.names.clone_from(&options.approve);
+    let given = options.secrets.iter().map(|(name, value)| (name.clone(), Secret::unmasked(value.as_str())));
+    request.secret_sources.given = given.collect();
     request.keep_going = options.keep_going;
     if let Some(limit) = options.log_limit {
         request.log_limit = limit;

@@ -120,9 +120,9 @@ stages:
      1 │ image: busybox
        · ─────
        ╰────
-      help: it is a key of `defaults`, a step and a service; the keys of a pipeline are `version`,
-            `name`, `timeout`, `inputs`, `env`, `environments`, `defaults`, `stages`, `on_failure`,
-            `finally`, `services`, `templates`, `include`
+      help: it is a key of `defaults` and a step; the keys of a pipeline are `version`, `name`,
+            `timeout`, `inputs`, `env`, `environments`, `defaults`, `stages`, `on_failure`, `finally`,
+            `secrets`, `templates`, `include`
 
     W0121
 
@@ -153,8 +153,8 @@ stages:
        ╰────
       help: it is a key of a stage; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
-            `after`, `allow_failure`, `matrix`, `retry`, `when`, `services`, `gate`, `template`,
-            `with`
+            `after`, `allow_failure`, `matrix`, `retry`, `when`, `secrets`, `outputs`, `gate`,
+            `template`, `with`
     ");
 }
 
@@ -176,8 +176,8 @@ stages:
        ╰────
       help: the nearest is `name`; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
-            `after`, `allow_failure`, `matrix`, `retry`, `when`, `services`, `gate`, `template`,
-            `with`
+            `after`, `allow_failure`, `matrix`, `retry`, `when`, `secrets`, `outputs`, `gate`,
+            `template`, `with`
     ");
 }
 
@@ -369,8 +369,8 @@ stages:
         image: busybox
         run: make
         build: .
-        outputs: [version]
-        secrets: [TOKEN]
+        caches: []
+        reports: {}
         services: { db: { image: 'postgres:16' } }
 "), @"
     W0157
@@ -393,18 +393,18 @@ stages:
 
     W0122
 
-      × `outputs` of a step is not known to this version yet
+      × `caches` of a step is not known to this version yet
        ╭─[windlass.yml:9:9]
-     9 │         outputs: [version]
-       ·         ───────
+     9 │         caches: []
+       ·         ──────
        ╰────
       help: remove it, or use a later version of windlass
 
     W0122
 
-      × `secrets` of a step is not known to this version yet
+      × `reports` of a step is not known to this version yet
         ╭─[windlass.yml:10:9]
-     10 │         secrets: [TOKEN]
+     10 │         reports: {}
         ·         ───────
         ╰────
       help: remove it, or use a later version of windlass
@@ -478,8 +478,8 @@ fn a_misspelt_key_is_one_mistake() {
        ╰────
       help: the nearest is `image`; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
-            `after`, `allow_failure`, `matrix`, `retry`, `when`, `services`, `gate`, `template`,
-            `with`
+            `after`, `allow_failure`, `matrix`, `retry`, `when`, `secrets`, `outputs`, `gate`,
+            `template`, `with`
 
     W0121
 

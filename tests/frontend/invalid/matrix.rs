@@ -298,8 +298,8 @@ stages:
      16 │ …- { name: seven, needs: [{ step: unit, optional: maybe }, { name: unit }] }
         ·                                                              ────
         ╰────
-      help: it is a key of a pipeline, an input, a parameter, a stage and a step; the keys of an item
-            of `needs` are `step`, `matrix`, `optional`
+      help: it is a key of a pipeline, an input, a parameter, a stage, a step, a secret and a secret
+            of a step; the keys of an item of `needs` are `step`, `matrix`, `optional`
 
     W0159
 

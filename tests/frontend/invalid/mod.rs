@@ -8,6 +8,7 @@ mod interpolation;
 mod keys;
 mod matrix;
 mod numbers;
+mod secrets;
 mod services;
 mod values;
 mod waiting;
