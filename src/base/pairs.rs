@@ -25,6 +25,15 @@ pub enum LineError {
 
 /// Reads pairs in their order; lines of white space between them are passed over.
 pub fn read(text: &[u8]) -> impl Iterator<Item = Result<Line<'_>, LineError>> {
+    lines(text, |line| line.trim_ascii().is_empty())
+}
+
+/// The same where lines that begin with `#` are passed over too.
+pub fn read_with_comments(text: &[u8]) -> impl Iterator<Item = Result<Line<'_>, LineError>> {
+    lines(text, |line| line.trim_ascii().is_empty() || line.starts_with(b"#"))
+}
+
+fn lines(text: &[u8], is_nothing: fn(&[u8]) -> bool) -> impl Iterator<Item = Result<Line<'_>, LineError>> {
     let mut rest = text;
     let mut next = 1;
     std::iter::from_fn(move || {
@@ -32,7 +41,7 @@ pub fn read(text: &[u8]) -> impl Iterator<Item = Result<Line<'_>, LineError>> {
             let (line, after) = split(rest)?;
             let number = next;
             (rest, next) = (after, next + 1);
-            if line.trim_ascii().is_empty() {
+            if is_nothing(line) {
                 continue;
             }
             let Some((key, form)) = key(line) else { return Some(Err(LineError::Neither(number))) };

@@ -86,6 +86,9 @@ pub(super) struct Run {
     /// Command to run in the image instead of the image's own
     #[arg(last = true, value_name = "COMMAND", requires = "image")]
     pub(super) command: Vec<String>,
+    /// Take secrets from a file of NAME=value lines; those it does not have come from the environment
+    #[arg(long, value_name = "FILE", conflicts_with = "image")]
+    pub(super) secret_file: Vec<PathBuf>,
     /// Run at most this many steps at the same time [default: as many as there are processors]
     #[arg(long, value_name = "N")]
     pub(super) jobs: Option<NonZero<usize>>,

@@ -5,6 +5,7 @@ use std::io;
 use super::args::Chosen;
 use super::exit::Exit;
 use super::output;
+use super::secrets::SecretFileError;
 use crate::base::{Diagnostic, SourceText};
 use crate::config::SettingsError;
 use crate::frontend::{self, Choice};
@@ -32,6 +33,12 @@ pub(super) fn choice(chosen: &Chosen) -> Result<Choice, Exit> {
         output::error(&format!("the input `{name}` is given twice"), Some("keep one of the values"));
         Exit::Usage
     })
+}
+
+/// A file of secrets that cannot be used.
+pub(super) fn secret_file(error: &SecretFileError) -> Exit {
+    output::error(&output::chain(error), Some(error.help()));
+    Exit::Usage
 }
 
 /// A system that has no place for a signal handler.

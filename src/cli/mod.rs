@@ -9,6 +9,7 @@ mod failure;
 mod gates;
 mod output;
 mod panic;
+mod secrets;
 mod signal;
 mod suspend;
 

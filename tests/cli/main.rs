@@ -7,6 +7,7 @@ mod help;
 mod no_docker;
 mod pages;
 mod runner;
+mod secrets;
 mod settings;
 mod signals;
 mod support;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,8 @@ use windlass::event::{Event, EventKind, RunState};
 use windlass::report::{Ndjson, Notices, Plain, Raw, Reader, Style};
 use windlass::runner::{Home, Request, Source, docker, prepare};
 
-use crate::bed::{Bed, docker_host};
+use crate::bed::{Bed, IMAGE, docker_host};
+use crate::tty::Terminal;
 
 const CANARY: &str = "canary-7391/xyzzy+plugh?";
 
@@ -29,8 +31,12 @@ all() {
   p | sed 's/./&'"$(printf '\033[1;31m')"'/g'; echo; p | sed 's/./& /g'; echo
   p | sed 's/+/%2B/g; s/?/%3F/g; s,/,%2F,g'; echo
   { yes padding | head -n 6 | tr -d '\n'; p; } | base64 -w 76
+  cat /run/secrets/canary; echo; env | grep CANARY
   i=0; while [ $i -lt ${#CANARY} ]; do p | cut -c$((i+1)) | tr -d '\n'; i=$((i+1)); done; echo
 }
+[ "$(cat /run/secrets/canary)" = "$CANARY" ]
+[ "$(stat -L -c '%a %u' /run/secrets/canary)" = "400 1234" ]
+[ "$(stat -f -c %T -L /run/secrets/canary)" = tmpfs ]
 all; all >&2
 until [ -e looked ]; do sleep 0.1; done
 "#;
@@ -71,7 +77,8 @@ impl Reader for Looker {
         }
         let script = format!(
             "ids=$(docker ps -aq --filter label=dev.windlass.instance={0}); docker inspect $ids; \
-             docker volume ls --filter label=dev.windlass.instance={0}; cat /proc/[0-9]*/cmdline",
+             docker volume ls --filter label=dev.windlass.instance={0}; cat /proc/[0-9]*/cmdline; \
+             for id in $ids; do tr '\\0' '\\n' < /proc/$(docker inspect -f '{{{{.State.Pid}}}}' $id)/environ; done",
             self.instance
         );
         let output =
@@ -83,8 +90,11 @@ impl Reader for Looker {
 }
 
 /// Everything that a run says and leaves, by where it was found.
-fn everything_of_a_run(secrets: Vec<Secret>) -> BTreeMap<String, Vec<u8>> {
-    let bed = Bed::with_step(&format!("timeout: 90s, run: {SCRIPT:?}"));
+fn everything_of_a_run(masked: bool) -> BTreeMap<String, Vec<u8>> {
+    let bed = Bed::new(&format!(
+        "secrets: [{{ name: CANARY, mask: {masked} }}]\nstages: [{{ name: test, steps: [{{ name: unit, image: {IMAGE}, \
+         timeout: 90s, user: '1234', secrets: [CANARY, {{ name: CANARY, file: /run/secrets/canary }}], run: {SCRIPT:?} }}] }}]\n"
+    ));
     let sinks: BTreeMap<&str, Sink> =
         ["plain", "colored", "notices", "ndjson", "raw", "raw errors", "inspect"]
             .map(|name| (name, Sink::default()))
@@ -95,9 +105,8 @@ fn everything_of_a_run(secrets: Vec<Secret>) -> BTreeMap<String, Vec<u8>> {
     runtime.block_on(async {
         let home = Home::at(&bed.home()).unwrap();
         let mut request = Request::pipeline(Source::InPlace(bed.project()));
-        request.secrets = secrets;
-        request.choice.env.insert("CANARY".to_owned(), CANARY.to_owned());
-        found.insert("the request".to_owned(), format!("{:?}", request.secrets).into_bytes());
+        request.secret_sources.given.insert("CANARY".to_owned(), Secret::unmasked(CANARY));
+        found.insert("the request".to_owned(), format!("{request:?}").into_bytes());
         let (_cancel, cancelled) = windlass::engine::cancel();
         let prepared = prepare(&home, request, docker(&home), cancelled).await.unwrap();
         let plan = prepared.plan().clone();
@@ -174,14 +183,14 @@ fn hits(found: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, String> {
 
 #[test]
 fn a_canary_comes_out_nowhere() {
-    let secret = Secret::new(CANARY).unwrap();
-    let found = everything_of_a_run(vec![secret]);
+    let found = everything_of_a_run(true);
     assert_eq!(hits(&found), BTreeMap::new());
     let text = |place: &str| String::from_utf8_lossy(&found[place]).into_owned();
-    assert!(text("raw").contains("***") && text("raw errors").contains("***"));
+    let (raw, errors) = (text("raw"), text("raw errors"));
+    assert!(raw.contains("***") && errors.contains("***"), "{raw}\n{errors}");
     assert!(found.keys().any(|place| place.ends_with("unit.1.log")), "the log was looked at");
 
-    let open = hits(&everything_of_a_run(Vec::new()));
+    let open = hits(&everything_of_a_run(false));
     for place in ["plain", "ndjson", "raw", "raw errors"] {
         assert!(open.contains_key(place), "{place} would not be noticed: {:?}", open.keys());
     }
@@ -189,4 +198,37 @@ fn a_canary_comes_out_nowhere() {
     for place in ["inspect", "notices", "the request"] {
         assert!(!open.contains_key(place), "{place}: what a step is told is never part of its container");
     }
+}
+
+/// A person types one, a file and the environment have the others, and what steps write for later ones comes
+/// out as it was written.
+#[test]
+fn secrets_come_from_a_person_too_and_outputs_come_out() {
+    let bed = Bed::new(&format!(
+        "secrets: [TYPED, FROM_FILE, FROM_ENV]\ndefaults: {{ image: {IMAGE}, user: '1234' }}\nstages:\n\
+         - name: one\n  steps:\n  - name: given\n    secrets: [TYPED, FROM_FILE, FROM_ENV]\n    \
+         run: echo ${{#TYPED}} ${{#FROM_FILE}} ${{#FROM_ENV}} $TYPED\n\
+         - name: two\n  steps:\n  - name: write\n    matrix: {{ n: ['1', '2'] }}\n    outputs: [number, text]\n    run: |\n      \
+         echo number=$N >> $WINDLASS_OUTPUT\n      \
+         printf 'text<<END\\none\\n\\n two\\nEND\\n' >> $WINDLASS_OUTPUT\n"
+    ))
+    .with("FROM_ENV", "of-the-environment");
+    bed.write("../secrets", "FROM_FILE<<END\nof-the\nfile\nEND\n");
+    let file = bed.home().with_file_name("secrets");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let file = file.to_str().unwrap();
+    let mut terminal = Terminal::start(&bed.command(&["run", "--output", "json", "--secret-file", file]));
+    terminal.wait_for("secret TYPED: ");
+    terminal.press("typed-by-a-person\n");
+    let (status, said) = terminal.finish();
+    assert!(status.success(), "{said}");
+    assert!(!said.contains("typed-by-a-person"), "nobody sees it: {said}");
+    assert!(said.contains("17 11 18 ***"), "{said}");
+    for number in ["1", "2"] {
+        let written = format!(
+            r#""type":"outputs_written","step":"write-{number}","attempt":1,"outputs":{{"number":"{number}","text":"one\n\n two"}}"#
+        );
+        assert!(said.contains(&written), "{said}");
+    }
+    bed.assert_clean();
 }

@@ -7,7 +7,7 @@ use crate::cli::args::{Backend, Output, Run};
 use crate::cli::exit::Exit;
 use crate::cli::gates::Terminal;
 use crate::cli::signal::Signals;
-use crate::cli::{failure, output, suspend};
+use crate::cli::{failure, output, secrets, suspend};
 use crate::config::Settings;
 use crate::engine;
 use crate::report::{Ndjson, Notices, Plain, Raw, Reader, ReaderFailure, Style};
@@ -91,6 +91,7 @@ fn request(args: &Run) -> Result<Request, Exit> {
         keep_going: args.keep_going,
         approval: Approval { names: args.approve.clone(), ask: Terminal::there() },
         settings,
+        secret_sources: secrets::sources(&args.secret_file).map_err(|error| failure::secret_file(&error))?,
         ..Request::new(target)
     })
 }
