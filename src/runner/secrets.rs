@@ -173,12 +173,11 @@ pub(super) async fn gather(
             Some(ask) => ask((*name).to_owned()).await.ok().filter(|value| !value.is_empty()),
             None => None,
         };
-        match told {
-            Some(value) => add(&mut gathered, &mut problems, (name, want), value),
-            None => {
-                let (name, step) = ((*name).to_owned(), want.step.to_owned());
-                problems.push(SecretProblem::Missing { name, step });
-            }
+        if let Some(value) = told {
+            add(&mut gathered, &mut problems, (name, want), value);
+        } else {
+            let (name, step) = ((*name).to_owned(), want.step.to_owned());
+            problems.push(SecretProblem::Missing { name, step });
         }
     }
     if problems.is_empty() { Ok(gathered) } else { Err(problems) }

@@ -84,6 +84,8 @@ fn a_file_of_secrets_that_is_no_good_is_said_at_once() {
         "error: in the secrets of `secrets` line 2 is neither `KEY=value` nor `KEY<<END`\n\
          help: write NAME=value, or NAME<<END, the lines of the value, and END on a line of its own; `#` begins a comment\n",
     );
-    file("TOKEN=hunter2-hunter2\n", 0o644).code(2).says(&["can be read or changed by other users", "chmod 600"]);
+    file("TOKEN=hunter2-hunter2\n", 0o644)
+        .code(2)
+        .says(&["can be read or changed by other users", "chmod 600"]);
     place.run(&["run", "--secret-file", "missing"]).code(2).says(&["cannot read the secrets in `missing`"]);
 }

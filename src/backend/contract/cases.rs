@@ -262,10 +262,7 @@ async fn outputs_come_with_the_end(bench: &Bench<'_>) {
     assert_eq!((ended.output, ended.how), (Vec::new(), How::Exited(0)), "each has a file of its own");
 
     let line = "x".repeat(1 << 16);
-    let mut body = String::new();
-    for _ in 0..20 {
-        body.push_str(&format!("echo {line} >> \"$WINDLASS_OUTPUT\"\n"));
-    }
+    let body = format!("echo {line} >> \"$WINDLASS_OUTPUT\"\n").repeat(20);
     let ended = bench.complete(bench.script("endless", &body)).await.ended;
     assert_eq!((ended.output.len(), ended.how), (MAX_OUTPUT + 1, How::Exited(0)), "too much is seen as such");
 }
