@@ -100,5 +100,10 @@ fn a_step_is_shown_with_all_its_services() {
     let mut plan = sample::plan([sample::stage("test", [inner, sample::step("lint")])]);
     plan.scopes.insert("outer".to_owned(), scope("db", None));
     plan.scopes.insert("inner".to_owned(), scope("cache", Some("outer")));
-    insta::assert_snapshot!(render(&plan), @"");
+    insta::assert_snapshot!(render(&plan), @"
+    sample · windlass.yml
+    └─ test
+       ├─ unit  sample  with cache (cache:1), db (db:1)
+       └─ lint  sample
+    ");
 }
