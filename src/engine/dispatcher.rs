@@ -2,6 +2,7 @@
 //! attempts, and makes every event. It never waits for a task, a reader or a disk.
 
 mod closing;
+mod fetching;
 mod holds;
 
 use std::collections::{BTreeMap, HashMap};
@@ -24,7 +25,7 @@ use super::{Cancel, Emit, Job, hide, retry};
 use crate::base::{Outcome, Reason, StepId};
 use crate::event::{CancelLevel, End, Event, EventKind, RunState, VERSION};
 use crate::plan::graph::{self, StageKind};
-use crate::plan::{Condition, Image, Plan, Stage, Step, Text};
+use crate::plan::{Plan, Stage, Step};
 
 /// Messages that wait for the dispatcher; their output has a bound of its own.
 const INBOX: usize = 256;
@@ -161,31 +162,6 @@ impl Dispatcher {
                 Some(message) => Woken::Message(message),
                 // We hold a sender ourselves.
                 None => std::future::pending().await,
-            }
-        }
-    }
-
-    /// Asks for the images of all steps that may run, all at once.
-    fn request_images(&mut self) {
-        let plan = Arc::clone(&self.plan);
-        for (stage, step) in plan.all_steps() {
-            // Nothing is fetched for a step that nobody may agree to.
-            let may_run = step.condition == Condition::True && step.gate.is_none();
-            // A spec that the policy refuses is no reason to fetch anything.
-            // Nor is an image whose name is not known yet one to fetch; other strings may come later.
-            let named = !matches!(&step.image, Image::Reference(Text::Late(_)));
-            let setting = Given { attempt: 1, aftermath: None, output: &|_, _| Some("") };
-            if may_run
-                && named
-                && let Ok(spec) = self.common.spec(&plan, (stage, step), &setting)
-            {
-                self.images.request(&self.world, &spec.image, false);
-                let services = plan.services_of(step).map(|(_, service)| service);
-                for spec in services
-                    .filter_map(|service| self.common.service(&plan, step, 1, service, &|_, _| None).ok())
-                {
-                    self.images.request(&self.world, &spec.image, false);
-                }
             }
         }
     }
