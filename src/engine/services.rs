@@ -79,19 +79,18 @@ impl Services {
             let running = self.running.entry(scope.to_owned()).or_default();
             let failed = |known: &&Running| matches!(*known.status.borrow(), Status::Failed(_));
             let known = running.get(&service.name).filter(|known| attempt == 1 || !failed(known));
-            let status = match known {
-                Some(known) => known.status.clone(),
-                None => {
-                    let spec = common.service(plan, step, attempt, service, output)?;
-                    let image = images.request(world, &spec.image, attempt > 1);
-                    let (tell, status) = watch::channel(Status::Coming);
-                    let (end, ended) = oneshot::channel();
-                    let (ready, on_exit) = (service.ready.clone(), service.on_exit);
-                    let life = Life { name: service.name.clone(), spec, image, ready, on_exit };
-                    self.tasks.spawn(life.live(Arc::clone(world), tell, ended));
-                    running.insert(service.name.clone(), Running { status: status.clone(), _end: end });
-                    status
-                }
+            let status = if let Some(known) = known {
+                known.status.clone()
+            } else {
+                let spec = common.service(plan, step, attempt, service, output)?;
+                let image = images.request(world, &spec.image, attempt > 1);
+                let (tell, status) = watch::channel(Status::Coming);
+                let (end, ended) = oneshot::channel();
+                let (ready, on_exit) = (service.ready.clone(), service.on_exit);
+                let life = Life { name: service.name.clone(), spec, image, ready, on_exit };
+                self.tasks.spawn(life.live(Arc::clone(world), tell, ended));
+                running.insert(service.name.clone(), Running { status: status.clone(), _end: end });
+                status
             };
             let names = std::iter::once(&service.name).chain(&service.aliases).cloned().collect();
             beside.add(Companion { names, status });

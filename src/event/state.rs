@@ -166,10 +166,6 @@ impl RunState {
                     stage.started_ms = Some(now);
                 }
             }
-            // They are shown as they come; no decision is made by them.
-            EventKind::ServiceStarted { .. }
-            | EventKind::ServiceReady { .. }
-            | EventKind::ServiceEnded { .. } => {}
             EventKind::ImagePullStarted { image } => {
                 self.pulls.insert(image.clone(), PullState::default());
             }
@@ -211,8 +207,12 @@ impl RunState {
                     stage.outcome = Some(*outcome);
                 }
             }
-            // What comes of it follows, as the step's start or end.
-            EventKind::GateReached { .. } | EventKind::GateAnswered { .. } => {}
+            // Shown as they come; what comes of them follows, as a step's start or end.
+            EventKind::GateReached { .. }
+            | EventKind::GateAnswered { .. }
+            | EventKind::ServiceStarted { .. }
+            | EventKind::ServiceReady { .. }
+            | EventKind::ServiceEnded { .. } => {}
             EventKind::Warned { message, step: _ } => self.warnings.push(message.clone()),
             EventKind::CancelRequested { level, reason } => {
                 let (highest, first) = self.cancel.unwrap_or((*level, *reason));

@@ -266,7 +266,7 @@ fn a_step_gets_the_values_that_vars_prints() {
         match variable["value"].as_str() {
             Some(value) => assert!(lines.contains(&format!("{name}={value}").as_str()), "{name} in\n{log}"),
             None => {
-                assert!(lines.iter().any(|line| line.starts_with(&format!("{name}="))), "{name} in\n{log}")
+                assert!(lines.iter().any(|line| line.starts_with(&format!("{name}="))), "{name} in\n{log}");
             }
         }
     }

@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
 
-use super::services::*;
+use super::services::{
+    a_service_is_ready_when_what_is_asked_of_it_holds,
+    a_service_that_ends_is_never_ready_and_its_end_is_told,
+    services_are_reached_by_name_each_at_its_own_address,
+    the_names_of_a_step_are_not_those_of_the_next_in_its_lane,
+};
 use super::{Bench, Case, Progress, listen};
 use crate::backend::{ContainerSpec, GivenSecret, How, MAX_OUTPUT, ProgramSpec, SecretPlace};
 use crate::base::{Reason, Secret};

@@ -141,7 +141,7 @@ impl Named {
         // The first that ended like the whole speaks for it.
         let first = all.iter().find(|ended| ended.end.outcome == outcome);
         let mut folded = first.map(|ended| ended.to_step()).unwrap_or_default();
-        folded.outcome = outcome.word().to_owned();
+        outcome.word().clone_into(&mut folded.outcome);
         let keys: BTreeSet<&String> = all.iter().flat_map(|ended| ended.outputs.keys()).collect();
         let value =
             |ended: &&Ended, key: &String| Value::Text(ended.outputs.get(key).cloned().unwrap_or_default());

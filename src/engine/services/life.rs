@@ -113,12 +113,12 @@ impl Life {
             _ = &mut end => return None,
             started = start => match started {
                 Ok(started) => started,
-                Err(error) => return Some(self.unstarted(error)),
+                Err(error) => return Some(unstarted(error)),
             },
         };
         let Some(address) = started.address else {
             let message = "the backend gave it no address".to_owned();
-            return Some(self.unstarted(StartError { reason: Reason::CouldNotStart, message }));
+            return Some(unstarted(StartError { reason: Reason::CouldNotStart, message }));
         };
         status.send_replace(Status::Up(address));
         started.control.go().await;
@@ -204,11 +204,6 @@ impl Life {
         Some(Early { reason, message, last_lines: journal.last_lines(), forgiven })
     }
 
-    fn unstarted(&self, error: StartError) -> Early {
-        let message = format!("could not be started: {}", error.message);
-        Early { reason: error.reason, message, last_lines: Vec::new(), forgiven: None }
-    }
-
     /// That its time to get ready is over.
     fn late(&self) -> String {
         let Some(Ready { probe, timeout }) = &self.ready else { return String::new() };
@@ -227,6 +222,11 @@ impl Life {
     async fn say(&self, world: &World, event: impl FnOnce(crate::base::StepId, u32, String) -> EventKind) {
         world.tell(event(self.spec.step.clone(), self.spec.attempt, self.name.clone())).await;
     }
+}
+
+fn unstarted(error: StartError) -> Early {
+    let message = format!("could not be started: {}", error.message);
+    Early { reason: error.reason, message, last_lines: Vec::new(), forgiven: None }
 }
 
 /// Takes what it still says, to its end.

@@ -75,6 +75,8 @@ pub(super) enum Kind {
     Port,
     /// A piece of one line.
     Line,
+    /// Text that is not blank.
+    Question,
     /// A port and a path.
     Http,
     Variable,
@@ -308,7 +310,7 @@ pub(super) const STEP: Table = Table {
         later("caches"),
         later("cache"),
         later("reports"),
-        key("gate", Kind::Text, "What somebody is asked who must agree before it starts.")
+        key("gate", Kind::Question, "What somebody is asked who must agree before it starts.")
             .also(&["approval", "manual", "confirm"]),
         later("substitute"),
         later("build"),

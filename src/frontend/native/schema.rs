@@ -119,7 +119,8 @@ fn plain(kind: Kind) -> Value {
         Kind::Chosen => unique(list(value(Kind::Name), 1)),
         Kind::Text => text(),
         Kind::Values => unique(list(text(), 1)),
-        Kind::Script => json!({ "anyOf": [script(), list(text(), 1)] }),
+        Kind::Script => json!({ "anyOf": [not_blank(), list(text(), 1)] }),
+        Kind::Question => not_blank(),
         Kind::Words => list(text(), 0),
         Kind::Command | Kind::Files => list(text(), 1),
         Kind::Shell => json!({ "anyOf": [{ "enum": ["sh", "bash"] }, expression(), list(text(), 1)] }),
@@ -201,7 +202,7 @@ fn text() -> Value {
     json!({ "type": TEXT })
 }
 
-fn script() -> Value {
+fn not_blank() -> Value {
     json!({ "type": TEXT, "pattern": "\\S" })
 }
 

@@ -240,8 +240,13 @@ pub(super) fn binary(operator: Operator, left: Type, right: Type, at: usize) -> 
             let texts = operator == Operator::Add;
             let wanted = if texts { "numbers, texts or lists" } else { "numbers" };
             for side in [left, right] {
-                let good = matches!(side, Any | Whole) || (side == Number && operator != Operator::Remainder);
-                if !good && !(texts && matches!(side, Text | List)) {
+                let good = match side {
+                    Any | Whole => true,
+                    Number => operator != Operator::Remainder,
+                    Text | List => texts,
+                    _ => false,
+                };
+                if !good {
                     let wanted = if operator == Operator::Remainder { "whole numbers" } else { wanted };
                     return Err(takes(side, wanted));
                 }

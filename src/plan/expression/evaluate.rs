@@ -177,13 +177,12 @@ impl<'e> Evaluator<'e> {
         let at = index.at;
         match (self.evaluate(of)?, self.evaluate(index)?) {
             (Value::List(mut items), Value::Whole(position)) => {
-                match usize::try_from(position).ok().filter(|position| *position < items.len()) {
-                    Some(position) => Ok(items.swap_remove(position)),
-                    None => {
-                        let message = format!("the list has no item {position}; it has {}", items.len());
-                        fail(at, message, "the first item is `[0]`")
-                    }
+                let place = usize::try_from(position).ok().filter(|place| *place < items.len());
+                if let Some(place) = place {
+                    return Ok(items.swap_remove(place));
                 }
+                let message = format!("the list has no item {position}; it has {}", items.len());
+                fail(at, message, "the first item is `[0]`")
             }
             (Value::Map(mut entries), Value::Text(name)) => match entries.remove(&name) {
                 Some(value) => Ok(value),

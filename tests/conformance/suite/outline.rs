@@ -115,7 +115,7 @@ fn told(seen: &Seen<'_>, id: &StepId) -> String {
         }
     }
     for (key, value) in &step.outputs {
-        told += &format!("      wrote {key} {value:?}\n");
+        let _ = writeln!(told, "      wrote {key} {value:?}");
     }
     told
 }

@@ -120,9 +120,9 @@ stages:
      1 │ image: busybox
        · ─────
        ╰────
-      help: it is a key of `defaults` and a step; the keys of a pipeline are `version`, `name`,
-            `timeout`, `inputs`, `env`, `environments`, `defaults`, `stages`, `on_failure`, `finally`,
-            `secrets`, `templates`, `include`
+      help: it is a key of `defaults`, a step and a service; the keys of a pipeline are `version`,
+            `name`, `timeout`, `inputs`, `env`, `environments`, `defaults`, `stages`, `on_failure`,
+            `finally`, `services`, `secrets`, `templates`, `include`
 
     W0121
 
@@ -153,8 +153,8 @@ stages:
        ╰────
       help: it is a key of a stage; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
-            `after`, `allow_failure`, `matrix`, `retry`, `when`, `secrets`, `outputs`, `gate`,
-            `template`, `with`
+            `after`, `allow_failure`, `matrix`, `retry`, `when`, `services`, `secrets`, `outputs`,
+            `gate`, `template`, `with`
     ");
 }
 
@@ -176,8 +176,8 @@ stages:
        ╰────
       help: the nearest is `name`; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
-            `after`, `allow_failure`, `matrix`, `retry`, `when`, `secrets`, `outputs`, `gate`,
-            `template`, `with`
+            `after`, `allow_failure`, `matrix`, `retry`, `when`, `services`, `secrets`, `outputs`,
+            `gate`, `template`, `with`
     ");
 }
 
@@ -478,8 +478,8 @@ fn a_misspelt_key_is_one_mistake() {
        ╰────
       help: the nearest is `image`; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
-            `after`, `allow_failure`, `matrix`, `retry`, `when`, `secrets`, `outputs`, `gate`,
-            `template`, `with`
+            `after`, `allow_failure`, `matrix`, `retry`, `when`, `services`, `secrets`, `outputs`,
+            `gate`, `template`, `with`
 
     W0121
 

@@ -104,7 +104,8 @@ stages:
      9 │       - { name: four, secrets: [{ name: DEPLOY_TOKEN, command: [pass, show] }] }
        ·                                                       ───────
        ╰────
-      help: it is a key of a step; the keys of a secret of a step are `name`, `file`
+      help: it is a key of a step, a service and `ready`; the keys of a secret of a step are `name`,
+            `file`
     ");
 }
 

@@ -112,8 +112,8 @@ stages:
         ╰────
       help: the keys of a step are `name`, `image`, `run`, `shell`, `command`, `args`, `env`,
             `environments`, `user`, `timeout`, `resources`, `network`, `needs`, `after`,
-            `allow_failure`, `matrix`, `retry`, `when`, `secrets`, `outputs`, `gate`, `template`,
-            `with`
+            `allow_failure`, `matrix`, `retry`, `when`, `services`, `secrets`, `outputs`, `gate`,
+            `template`, `with`
 
     W0124
 
