@@ -32,7 +32,7 @@ const LEAK: Duration = Duration::from_secs(1);
 const SWEPT: Duration = Duration::from_secs(3);
 /// How long a program goes on after its runner is gone.
 const ORPHAN: Duration = Duration::from_secs(30);
-/// How long the last bytes may take to be accepted.
+/// How long the last bytes may take to be accepted, and the runner then to say that it has them.
 const FLUSH: Duration = Duration::from_secs(10);
 /// The same while the runner is there: one that was stopped reads them when it goes on.
 const STOPPED: Duration = Duration::from_hours(24);
@@ -107,6 +107,8 @@ struct Helper {
     /// When we give the runner up, once standard input has ended.
     orphan_at: Option<Instant>,
     finished: Option<Instant>,
+    /// When the last byte after that was accepted.
+    accepted: Option<Instant>,
     /// The runner has the end record.
     taken: bool,
     /// TERM came.
@@ -131,6 +133,7 @@ impl Helper {
             heard: None,
             orphan_at: None,
             finished: None,
+            accepted: None,
             taken: false,
             terminated: false,
             linger: false,
@@ -148,6 +151,7 @@ impl Helper {
             self.finish_when_ended();
             // A runner that does not listen any more changes nothing: the log keeps what it can.
             self.broken |= self.output.send().is_err();
+            self.accepted = self.accepted.or_else(|| Some(Instant::now())).filter(|_| self.has_said_all());
             let held_and_alone = self.running.is_none() && self.orphan_at.is_some();
             let lingers = self.linger && self.orphan_at.is_none() && !self.broken;
             match self.finished {
@@ -168,12 +172,17 @@ impl Helper {
         self.taken || self.output.is_empty() && (listens || self.terminated)
     }
 
-    /// Until when the last bytes may take, after an end at that time.
+    fn has_said_all(&self) -> bool {
+        self.finished.is_some() && self.output.is_empty()
+    }
+
+    /// Until when the last bytes may take, after an end at that time. A runner that was sent all of them and is silent
+    /// has lost its stream, and finds them in the engine's log once we have ended.
     fn flushed_by(&self, finished: Instant) -> Instant {
         match self.orphan_at {
             Some(orphan_at) if self.output.is_held() => orphan_at,
             Some(_) => self.heard.map_or(finished, |heard| heard.max(finished)) + FLUSH,
-            None => finished + STOPPED,
+            None => self.accepted.map_or(finished + STOPPED, |accepted| accepted + FLUSH),
         }
     }
 

@@ -4,8 +4,8 @@
 //! its standard output; the end of standard input means that the runner is gone. A frame is one
 //! byte of kind, four bytes of length (little endian) and that many bytes. The stream of reports
 //! ends with a line feed, because container logs that are kept by line add one to a last line
-//! without it. The helper stays until it hears [`Command::Taken`]: that an engine took the last bytes says nothing, as
-//! it may be killed with them.
+//! without it. The helper stays until it hears [`Command::Taken`], for 10 s at most: that an engine took the last bytes
+//! says nothing, as it may be killed with them.
 //!
 //! Once standard input has ended, signals from outside the container are what is left: USR1 says that the
 //! runner lives, USR2 that it lives and listens again, TERM is [`Command::Stop`]. From the end of standard
