@@ -40,9 +40,10 @@ pub(in crate::frontend) fn expand<'s>(
     view: &dyn SourceView,
     found: &mut Vec<Diagnostic>,
 ) -> Expanded<'s> {
-    let library = Library::read(source, &root, view, found);
-    let notes = Notes::new(&library);
-    let mut expansion = Expansion { reader: Reader::of_structure(found), library, notes, nodes: 0, text: 0 };
+    let templates = Library::read(source, &root, view, found);
+    let notes = Notes::new(&templates);
+    let mut expansion =
+        Expansion { reader: Reader::of_structure(found), templates, notes, nodes: 0, text: 0 };
     let root = expansion.pipeline(&root).unwrap_or(root);
     Expanded { root, notes: expansion.notes }
 }
@@ -56,7 +57,7 @@ impl Expanded<'_> {
 
 struct Expansion<'d> {
     reader: Reader<'d>,
-    library: Library,
+    templates: Library,
     notes: Notes,
     /// What the templates that are used so far come to.
     nodes: usize,
@@ -92,7 +93,7 @@ impl Expansion<'_> {
                 Node { span: step.span, value: Value::Scalar { text: "unknown".into(), plain: false } };
             return Some(merge::step(step, own, vec![Entry::new("image", step.span, Rc::new(image))]));
         };
-        let template = self.library.template(used)?;
+        let template = self.templates.template(used)?;
         let values = template.values(&mut self.reader, with.map(|with| &*with.value), entry.value.span);
         self.notes.used(used, step.span, &values);
         let entries = template.entries(&values);
@@ -100,13 +101,13 @@ impl Expansion<'_> {
     }
 
     fn find(&mut self, name: &str, node: &Node<'_>) -> Option<usize> {
-        let found = self.library.position(name);
-        if found.is_none() && !self.library.incomplete {
+        let found = self.templates.position(name);
+        if found.is_none() && !self.templates.incomplete {
             let message = format!("there is no template `{}`", crate::frontend::shorten(name));
-            let help = match self.reader.nearest(name, self.library.names()) {
+            let help = match self.reader.nearest(name, self.templates.names()) {
                 Some((near, true)) => format!("did you mean `{near}`?"),
                 Some(_) => {
-                    let names: Vec<_> = self.library.names().map(|name| format!("`{name}`")).collect();
+                    let names: Vec<_> = self.templates.names().map(|name| format!("`{name}`")).collect();
                     format!("the templates are {}", names.join(", "))
                 }
                 None => "declare it: `templates: [{ name: …, run: … }]`, or `include` its file".to_owned(),
@@ -118,7 +119,7 @@ impl Expansion<'_> {
 
     /// Counts what a template adds, so that a small file does not become a huge one.
     fn has_room(&mut self, used: usize, node: &Node<'_>) -> bool {
-        let Some(template) = self.library.template(used) else { return false };
+        let Some(template) = self.templates.template(used) else { return false };
         let before = self.nodes <= MAX_NODES && self.text <= MAX_TEXT;
         self.nodes = self.nodes.saturating_add(template.nodes);
         self.text = self.text.saturating_add(template.text);
