@@ -172,8 +172,11 @@ impl Shell<'_> {
                 Then::Status(0)
             }
             ("wget", ["-q", "-O", "-", url]) => match self.site.fetch(url, &self.spec.hosts) {
-                Some(body) => self.print(stream, body).await,
-                None => Then::Status(1),
+                Ok(body) => self.print(stream, body).await,
+                Err(message) => {
+                    self.print(Stream::Stderr, &format!("wget: {message}")).await;
+                    Then::Status(1)
+                }
             },
             ("oom", []) => Then::End(How::OutOfMemory),
             ("panic", []) => Then::End(How::Lost(Reason::RunnerLost)),

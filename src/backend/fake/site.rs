@@ -42,14 +42,21 @@ impl Site {
         (self.opened(address, port) && path == "/hostname").then_some("windlass")
     }
 
-    /// The same, by URL.
-    pub(super) fn fetch(&self, url: &str, hosts: &BTreeMap<String, IpAddr>) -> Option<&'static str> {
-        let (place, path) = url.strip_prefix("http://")?.split_once('/')?;
-        let (host, port) = place.split_once(':')?;
-        let address = match host {
-            "localhost" => self.address,
-            name => *hosts.get(name)?,
+    /// The same, by URL; what busybox says when there is nothing to be had.
+    pub(super) fn fetch(&self, url: &str, hosts: &BTreeMap<String, IpAddr>) -> Result<&'static str, String> {
+        let parts = url.strip_prefix("http://").and_then(|rest| rest.split_once('/'));
+        let (place, path) = parts.ok_or_else(|| format!("not an http or ftp url: {url}"))?;
+        let (host, port) = place.split_once(':').unwrap_or((place, "80"));
+        let bad = || format!("bad address '{place}'");
+        let (address, shown) = match host {
+            "localhost" => (self.address, IpAddr::from([127, 0, 0, 1])),
+            name => hosts.get(name).map(|address| (*address, *address)).ok_or_else(bad)?,
         };
-        self.get(address, port.parse().ok()?, &format!("/{path}"))
+        let port = port.parse().map_err(|_| bad())?;
+        if !self.opened(address, port) {
+            return Err(format!("can't connect to remote host ({shown}): Connection refused"));
+        }
+        let missing = || "server returned error: HTTP/1.1 404 Not Found".to_owned();
+        self.get(address, port, &format!("/{path}")).ok_or_else(missing)
     }
 }
