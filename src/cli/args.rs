@@ -239,7 +239,8 @@ impl Chosen {
                 return Err(name.clone());
             }
         }
-        Ok(Choice { inputs, environment: self.environment.clone(), env: self.env.iter().cloned().collect() })
+        let (environment, env) = (self.environment.clone(), self.env.iter().cloned().collect());
+        Ok(Choice { inputs, environment, env, partial: false })
     }
 }
 

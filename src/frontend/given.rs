@@ -22,9 +22,12 @@ pub struct Choice {
     pub environment: Option<String>,
     /// Variables that go before all of the file's (`--env`).
     pub env: BTreeMap<String, String>,
+    /// Inputs that must be given may be missing. The file is judged without them; its plan is not to be run.
+    pub partial: bool,
 }
 
-static NO_CHOICE: Choice = Choice { inputs: BTreeMap::new(), environment: None, env: BTreeMap::new() };
+static NO_CHOICE: Choice =
+    Choice { inputs: BTreeMap::new(), environment: None, env: BTreeMap::new(), partial: false };
 
 impl Default for Given<'_> {
     fn default() -> Self {

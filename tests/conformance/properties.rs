@@ -80,6 +80,7 @@ proptest! {
             inputs: case.options.inputs.clone(),
             environment: case.options.environment.clone(),
             env: values,
+            partial: false,
         };
         let text = case.pipeline.clone();
         let other = choice.clone();

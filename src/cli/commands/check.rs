@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::load::{Stopped, load};
+use super::load::{Stopped, look_over};
 use crate::base::{Diagnostic, Severity, SourceText};
 use crate::cli::args::{Check, CheckOutput};
 use crate::cli::exit::Exit;
@@ -11,7 +11,7 @@ use crate::plan::Plan;
 
 /// Reports everything that is wrong with a pipeline file.
 pub(in crate::cli) async fn check(args: Check) -> Exit {
-    let (plan, text, found) = match load(&args.pipeline, &args.chosen).await {
+    let (plan, text, found) = match look_over(&args.pipeline, &args.chosen).await {
         Ok(loaded) => (Some(loaded.plan), loaded.text, loaded.warnings),
         Err(Stopped::Invalid(invalid)) => (None, Some(invalid.text), invalid.diagnostics),
         Err(Stopped::Said(exit)) => return exit,

@@ -5,6 +5,7 @@ use crate::cli::exit::Exit;
 use crate::cli::signal::Signals;
 use crate::cli::{failure, output};
 use crate::engine;
+use crate::frontend::Choice;
 use crate::runner::{self, Home, Invalid, Loaded, NotRun, RunError, Source};
 
 /// Why there is no plan.
@@ -18,6 +19,16 @@ pub(super) enum Stopped {
 /// Compiles a pipeline without running it.
 pub(super) async fn load(pipeline: &Pipeline, chosen: &Chosen) -> Result<Loaded, Stopped> {
     let choice = failure::choice(chosen).map_err(Stopped::Said)?;
+    compile(pipeline, &choice).await
+}
+
+/// Compiles a pipeline only to judge its file, for which nobody has to give inputs.
+pub(super) async fn look_over(pipeline: &Pipeline, chosen: &Chosen) -> Result<Loaded, Stopped> {
+    let choice = failure::choice(chosen).map_err(Stopped::Said)?;
+    compile(pipeline, &Choice { partial: true, ..choice }).await
+}
+
+async fn compile(pipeline: &Pipeline, choice: &Choice) -> Result<Loaded, Stopped> {
     let source = pipeline.source(false).map_err(|(message, help)| {
         output::error(message, Some(help));
         Stopped::Said(Exit::Usage)
@@ -25,14 +36,14 @@ pub(super) async fn load(pipeline: &Pipeline, chosen: &Chosen) -> Result<Loaded,
     let file = pipeline.file.as_deref();
     let (loaded, signal) = match &source {
         Source::Directory(dir) | Source::InPlace(dir) => {
-            (runner::directory(dir, file, &choice).map_err(NotRun::from), None)
+            (runner::directory(dir, file, choice).map_err(NotRun::from), None)
         }
         Source::Url { .. } => {
             let home = Home::open().map_err(|error| Stopped::Said(failure::home(&error)))?;
             let (handle, cancel) = engine::cancel();
             let signals =
                 Signals::listen(handle).map_err(|error| Stopped::Said(failure::no_signals(&error)))?;
-            let loaded = runner::cloned(&home, &source, file, &choice, &cancel).await;
+            let loaded = runner::cloned(&home, &source, file, choice, &cancel).await;
             (loaded, signals.exit())
         }
     };

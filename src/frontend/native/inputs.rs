@@ -8,7 +8,7 @@ use super::keys;
 use super::read::{Field, Fields, Reader};
 use super::values::variable_of;
 use crate::base::Span;
-use crate::frontend::{codes, joined, shorten, yaml};
+use crate::frontend::{Choice, codes, joined, shorten, yaml};
 use crate::plan::expression::Value;
 
 /// A declared input.
@@ -34,6 +34,8 @@ pub(super) struct Accepted {
     pub(super) values: BTreeMap<String, String>,
     /// What is wrong with what was given.
     pub(super) problems: Vec<String>,
+    /// An input that must be given was not.
+    pub(super) lacks: bool,
 }
 
 /// The environment variable of an input.
@@ -42,7 +44,8 @@ pub(super) fn variable(name: &str) -> String {
 }
 
 /// Compares what was given with what is declared.
-pub(super) fn accept(inputs: &[Input<'_>], given: &BTreeMap<String, String>) -> Accepted {
+pub(super) fn accept(inputs: &[Input<'_>], choice: &Choice) -> Accepted {
+    let given = &choice.inputs;
     let mut accepted = Accepted::default();
     for name in given.keys().filter(|name| !inputs.iter().any(|input| input.name == *name)) {
         accepted.problems.push(format!("there is no input `{}`", shorten(name)));
@@ -60,7 +63,10 @@ pub(super) fn accept(inputs: &[Input<'_>], given: &BTreeMap<String, String>) -> 
                 accepted.values.insert(input.name.to_owned(), default.to_string());
             }
             (None, None) => {
-                accepted.problems.push(format!("the input `{}` is missing", input.name));
+                accepted.lacks = true;
+                if !choice.partial {
+                    accepted.problems.push(format!("the input `{}` is missing", input.name));
+                }
             }
         }
     }
@@ -254,7 +260,7 @@ mod tests {
         ];
         let given = |pairs: &[(&str, &str)]| -> Accepted {
             let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-            accept(&inputs, &pairs.collect())
+            accept(&inputs, &Choice { inputs: pairs.collect(), ..Choice::default() })
         };
         let good = given(&[("count", "1.50"), ("target", "b")]);
         assert!(good.problems.is_empty());

@@ -150,7 +150,7 @@ impl Reader<'_> {
             let text = format!("${{{{ {source} }}}}");
             Some(Value { parts: vec![Part::Literal(text)], foreign: false, as_written: true })
         };
-        if self.scope.lenient {
+        if self.scope.excuses(&expression) {
             return as_written();
         }
         if !expression.steps().is_empty() {

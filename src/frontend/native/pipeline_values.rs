@@ -35,7 +35,7 @@ impl Reader<'_> {
         self.scope.choose(chosen.as_deref().unwrap_or_default());
         let before = self.found.len();
         let inputs = fields.get("inputs").map(|field| self.inputs(field)).unwrap_or_default();
-        let accepted = inputs::accept(&inputs, &given.choice.inputs);
+        let accepted = inputs::accept(&inputs, given.choice);
         let mut problems = accepted.problems;
         let mut given_inputs = Variables::default();
         for (input, written) in
@@ -47,6 +47,7 @@ impl Reader<'_> {
         self.scope.extend(&given_inputs);
         // What depends on a mistake is not another one.
         self.scope.lenient = !problems.is_empty() || self.found.len() > before;
+        self.scope.lacks_input = accepted.lacks;
         let own = fields.get("env").map(|field| self.environment(field)).unwrap_or_default();
         let names = names(own.texts());
         self.scope.extend(&own);

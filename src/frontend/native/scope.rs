@@ -65,6 +65,8 @@ pub(super) struct Scope<'g> {
     event: BTreeMap<String, String>,
     /// What cannot be evaluated is nobody's mistake: what was given is wrong, and is reported.
     pub(super) lenient: bool,
+    /// An input has no value, and nobody minds.
+    pub(super) lacks_input: bool,
     /// The stage and the step that are being read.
     pub(super) place: Place,
 }
@@ -81,8 +83,15 @@ impl<'g> Scope<'g> {
             git: None,
             event: BTreeMap::new(),
             lenient: false,
+            lacks_input: false,
             place: Place::default(),
         }
+    }
+
+    /// Whether what is wrong with an expression may be the fault of what was given.
+    pub(super) fn excuses(&self, expression: &Expression) -> bool {
+        let groups = expression.groups();
+        self.lenient || self.lacks_input && (groups.contains(&Group::Inputs) || groups.contains(&Group::Env))
     }
 
     /// The files of the source.

@@ -155,7 +155,7 @@ impl<'c, 'n> World<'c, 'n> {
         reader: &mut Reader<'_>,
     ) -> Option<Decided> {
         let decided = match &when.parsed {
-            Ok(_) if reader.scope.lenient => return None,
+            Ok(expression) if reader.scope.excuses(expression) => return None,
             Ok(expression) => evaluated(expression, env, when.text, reader),
             Err(error) => Err(error.clone()),
         };
