@@ -1,9 +1,9 @@
 //! The ledger of a run whose process is gone.
 
-use std::fs::File;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 
+use super::locked::Locked;
 use super::rows::{self, Row, VERSION};
 use super::{LedgerError, Object, io_at, is_linked};
 use crate::base::RunId;
@@ -16,12 +16,12 @@ pub struct DeadRun {
     /// What it may have left, in the order of removal. Some of it may be gone, or was never created.
     pub objects: Vec<Object>,
     path: PathBuf,
-    file: File,
+    file: Locked,
 }
 
 impl DeadRun {
     /// Reads a file whose lock was just taken; nothing when it is gone by now, or was never begun.
-    pub(super) fn read(run: RunId, path: PathBuf, mut file: File) -> Result<Option<Self>, LedgerError> {
+    pub(super) fn read(run: RunId, path: PathBuf, mut file: Locked) -> Result<Option<Self>, LedgerError> {
         if !is_linked(&file, &path)? {
             return Ok(None);
         }

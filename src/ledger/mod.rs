@@ -7,6 +7,7 @@
 //! it is made as it is stands in `docs/adr/0005-ledger.md`.
 
 mod dead;
+mod locked;
 mod rows;
 mod run;
 
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use dead::DeadRun;
 pub use run::RunLedger;
 
+use self::locked::Locked;
 use crate::base::RunId;
 
 /// Something that was created outside this process.
@@ -114,8 +116,7 @@ impl Ledger {
         // Between its creation and the lock the file looks dead, and `dead` may remove it: it is empty,
         // so `dead` holds the lock but for that moment, and whoever waited for it finds no link left.
         let file = loop {
-            let file = create()?;
-            file.lock().map_err(io_at("lock", &path))?;
+            let file = Locked::wait(create()?).map_err(io_at("lock", &path))?;
             if is_linked(&file, &path)? {
                 break file;
             }
@@ -136,10 +137,8 @@ impl Ledger {
         for run in self.runs()? {
             let path = self.path(&run);
             let Some(file) = open_existing(&path)? else { continue };
-            match file.try_lock() {
-                Ok(()) => dead.extend(DeadRun::read(run, path, file)?),
-                Err(std::fs::TryLockError::WouldBlock) => {}
-                Err(std::fs::TryLockError::Error(source)) => return Err(io_at("lock", &path)(source)),
+            if let Some(file) = Locked::at_once(file).map_err(io_at("lock", &path))? {
+                dead.extend(DeadRun::read(run, path, file)?);
             }
         }
         Ok(dead)
@@ -155,10 +154,8 @@ impl Ledger {
             let path = self.path(&run);
             let Some(file) = open_existing(&path)? else { continue };
             // Shared, so that two that only ask do not take each other for a live run.
-            match file.try_lock_shared() {
-                Ok(()) => {}
-                Err(std::fs::TryLockError::WouldBlock) => live.push(run),
-                Err(std::fs::TryLockError::Error(source)) => return Err(io_at("lock", &path)(source)),
+            if Locked::shared(file).map_err(io_at("lock", &path))?.is_none() {
+                live.push(run);
             }
         }
         Ok(live)

@@ -1,11 +1,11 @@
 //! The ledger of a run that lives in this process.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::locked::Locked;
 use super::rows::{Row, VERSION};
 use super::{LedgerError, Object, io_at};
 use crate::base::RunId;
@@ -24,7 +24,7 @@ pub struct RunLedger {
 #[derive(Debug)]
 struct State {
     /// Locked as long as it is open; none once the run is finished.
-    file: Option<File>,
+    file: Option<Locked>,
     open: BTreeSet<Object>,
     /// The last write failed half-way, so the next row needs a line of its own.
     torn: bool,
@@ -32,7 +32,7 @@ struct State {
 
 impl RunLedger {
     /// Begins a ledger in an empty file that is locked already.
-    pub(super) fn new(run: RunId, path: PathBuf, file: File) -> Result<Self, LedgerError> {
+    pub(super) fn new(run: RunId, path: PathBuf, file: Locked) -> Result<Self, LedgerError> {
         let state = Mutex::new(State { file: Some(file), open: BTreeSet::new(), torn: false });
         let ledger = Self { run, path, state };
         ledger.append(&mut ledger.lock(), &[Row::Version(VERSION)], true)?;

@@ -60,9 +60,13 @@ impl Remote {
         }
         let (host, port) = parts.address().ok_or_else(|| bad("its port is not a number up to 65535"))?;
         let decoded = |text: &str| decode(text).ok_or_else(|| bad("its credentials are not well encoded"));
+        let user = parts.user.map(decoded).transpose()?;
+        if user.as_deref().is_some_and(|user| user.starts_with('-')) {
+            return Err(bad("its user begins like an option"));
+        }
         Ok(Self {
             url: without_credentials(text),
-            user: parts.user.map(decoded).transpose()?,
+            user,
             password: parts.password.map(decoded).transpose()?,
             scheme,
             host: host.to_ascii_lowercase(),

@@ -79,6 +79,7 @@ fn submodules_from_elsewhere_are_refused() {
         ("https://other.test/leaf.git", "on another host"),
         ("http://localhost/leaf.git", "by another protocol"),
         ("ssh://-oProxyCommand=x/leaf", "has no host"),
+        ("ssh://-oProxyCommand=x@localhost/leaf", "user begins like an option"),
         ("file:///etc", "by another protocol"),
         ("/etc", "not a git URL"),
         ("../../../../leaf.git", "leads above the host"),
