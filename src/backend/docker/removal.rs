@@ -39,13 +39,19 @@ pub(super) async fn remove(docker: &bollard::Docker, object: &Object) -> Result<
             Err(error) if !error::is_not_found(&error) => error,
             _ => return Ok(()),
         };
-        let may_pass = error::may_pass(&error) || error::status(&error) == Some(409);
+        let may_pass = error::may_pass(&error) || is_in_use(object, &error);
         if !may_pass || began.elapsed() >= BUSY {
             return Err(error);
         }
         sleep(call::shortened(pause)).await;
         pause = (pause * 2).min(PAUSE);
     }
+}
+
+/// Engines refuse a network that a container is just leaving with 403, and everything else in use with 409.
+fn is_in_use(object: &Object, error: &Error) -> bool {
+    let status = error::status(error);
+    status == Some(409) || object.kind == ObjectKind::Network && status == Some(403)
 }
 
 async fn ask(docker: &bollard::Docker, object: &Object) -> Result<(), Error> {
