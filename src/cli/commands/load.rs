@@ -16,6 +16,19 @@ pub(super) enum Stopped {
     Invalid(Invalid),
 }
 
+impl Stopped {
+    /// Prints what is not printed yet.
+    pub(super) fn said(self) -> Exit {
+        match self {
+            Stopped::Said(exit) => exit,
+            Stopped::Invalid(invalid) => {
+                failure::diagnostics(&invalid.text, &invalid.diagnostics);
+                Exit::Invalid
+            }
+        }
+    }
+}
+
 /// Compiles a pipeline without running it.
 pub(super) async fn load(pipeline: &Pipeline, chosen: &Chosen) -> Result<Loaded, Stopped> {
     let choice = failure::choice(chosen).map_err(Stopped::Said)?;

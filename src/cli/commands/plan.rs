@@ -1,6 +1,6 @@
 //! `windlass plan`.
 
-use super::load::{Stopped, load};
+use super::load::load;
 use crate::cli::args::{Plan, PlanOutput};
 use crate::cli::exit::Exit;
 use crate::cli::{failure, output};
@@ -11,11 +11,7 @@ use crate::report::tree;
 pub(in crate::cli) async fn plan(args: Plan) -> Exit {
     let loaded = match load(&args.pipeline, &args.chosen).await {
         Ok(loaded) => loaded,
-        Err(Stopped::Said(exit)) => return exit,
-        Err(Stopped::Invalid(invalid)) => {
-            failure::diagnostics(&invalid.text, &invalid.diagnostics);
-            return Exit::Invalid;
-        }
+        Err(stopped) => return stopped.said(),
     };
     if let Some(text) = &loaded.text {
         failure::diagnostics(text, &loaded.warnings);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::load::{Stopped, load};
+use super::load::load;
 use crate::cli::args::{CheckOutput, Vars};
 use crate::cli::exit::Exit;
 use crate::cli::{failure, output};
@@ -13,11 +13,7 @@ use crate::runner::{self, Loaded, NotRun, RunError, Source, StepValues, Value, V
 pub(in crate::cli) async fn vars(args: Vars) -> Exit {
     let loaded = match load(&args.pipeline, &args.chosen).await {
         Ok(loaded) => loaded,
-        Err(Stopped::Said(exit)) => return exit,
-        Err(Stopped::Invalid(invalid)) => {
-            failure::diagnostics(&invalid.text, &invalid.diagnostics);
-            return Exit::Invalid;
-        }
+        Err(stopped) => return stopped.said(),
     };
     let values = match values(&args, &loaded) {
         Ok(values) => values,
