@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// What engines and registries take of a name, by the OCI distribution specification's advice.
+const LONGEST_NAME: usize = 255;
+
 /// A reference that a registry could answer to, with the defaults of Docker filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reference {
@@ -22,8 +25,8 @@ impl Reference {
                 "`{text}` is not an image reference: {what}; write it like `rust:1.95` or `host:5000/team/tool:2`"
             ))
         };
-        if text.len() > 512 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return wrong("it is too long or has characters that no reference has");
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return wrong("it has characters that no reference has");
         }
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest)),
@@ -38,6 +41,9 @@ impl Reference {
             _ if name.contains('/') => ("docker.io", name.to_owned()),
             _ => ("docker.io", format!("library/{name}")),
         };
+        if registry.len().max(repository.len()) > LONGEST_NAME {
+            return wrong("a registry and a name have 255 characters each at most");
+        }
         if !is_host(registry) {
             return wrong("a registry is a host name or an address, and `:` with a port where it is not 443");
         }
