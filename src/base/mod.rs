@@ -1,5 +1,5 @@
 //! What every other room stands on: ids, source text, diagnostics, units, reasons, clocks, the
-//! masker, the safe directory and the extractor of archives.
+//! masker, substitution, patterns of paths, the safe directory and the extractor of archives.
 //!
 //! Nothing here knows what a pipeline is, and nothing here imports another room.
 
@@ -7,6 +7,7 @@ pub mod archive;
 pub mod awake;
 pub mod clock;
 pub mod diagnostic;
+pub mod glob;
 mod hex;
 pub mod id;
 pub mod masker;
@@ -14,6 +15,7 @@ pub mod pairs;
 pub mod reason;
 pub mod safe_dir;
 mod secret;
+pub mod substitution;
 pub mod tree;
 pub mod units;
 

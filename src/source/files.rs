@@ -20,12 +20,10 @@ use super::git::Source;
 use super::known::{self, Known};
 use super::listing::{Listing, join};
 use super::patience::{self, Waited};
-use super::pattern;
 use super::since::{DEFAULT_BRANCH, default_branch, of_objects, since};
 use super::walk::{self, Rules};
 use super::watch::Watch;
-use crate::base::Tree;
-use crate::base::hex;
+use crate::base::{Tree, glob, hex};
 use crate::plan::expression::Files;
 
 /// Refs of a capture that are larger are not looked through.
@@ -237,7 +235,7 @@ fn paths(listing: &Listing) -> impl Iterator<Item = Vec<u8>> {
 }
 
 fn matches(patterns: &[String], path: &[u8]) -> bool {
-    patterns.iter().any(|pattern| pattern::matches(pattern.as_bytes(), path))
+    patterns.iter().any(|pattern| glob::matches(pattern.as_bytes(), path))
 }
 
 /// Refuses what can never match.
@@ -245,15 +243,5 @@ fn check(patterns: &[String]) -> Result<(), String> {
     if patterns.is_empty() {
         return Err("no pattern of files is given; name one: 'web/**'".to_owned());
     }
-    for pattern in patterns {
-        let odd = |part: &str| matches!(part, "" | "." | "..");
-        if let Some(directory) = pattern.strip_suffix('/').filter(|rest| !rest.split('/').any(odd)) {
-            return Err(format!("`{pattern}` is a directory; `{directory}/**` stands for all files in it"));
-        }
-        if pattern.split('/').any(odd) {
-            let why = "patterns are paths from the source's root, without `/` before, `.` and `..`";
-            return Err(format!("`{pattern}` is not a pattern of files; {why}"));
-        }
-    }
-    Ok(())
+    patterns.iter().find_map(|pattern| glob::mistake(pattern)).map_or(Ok(()), Err)
 }
