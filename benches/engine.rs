@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use windlass::backend::fake::Fake;
 use windlass::base::masker::Masker;
 use windlass::base::{Bytes, Outcome, RunId, SourceText, StepId, SystemClock, Timestamp};
-use windlass::engine::{self, Job, Nobody, Options, Unshared};
+use windlass::engine::{self, Job, Nobody, Nothing, Options, Unshared};
 use windlass::event::log::{LogWriter, Logs};
 use windlass::event::{SourceSummary, Stream};
 use windlass::frontend::{Given, compile};
@@ -73,6 +73,7 @@ fn per_step(plan: &Arc<Plan>, steps: usize) -> Duration {
         masker: Masker::none(),
         slots: Arc::new(Unshared),
         gates: Arc::new(Nobody),
+        outside: Arc::new(Nothing),
         logs: Arc::new(NoLogs),
         hint: None,
         clock: Arc::new(SystemClock::start()),

@@ -43,6 +43,7 @@ use futures_util::stream::BoxStream;
 
 pub use types::*;
 
+use crate::base::Reason;
 use crate::ledger::RunLedger;
 use crate::plan::Probe;
 
@@ -82,6 +83,19 @@ pub trait Session: Send + Sync {
         reference: &'a str,
         progress: &'a (dyn Fn(PullProgress) + Send + Sync),
     ) -> BoxFuture<'a, Result<(), StartError>>;
+
+    /// Looks whether an image is there or could be fetched, and fetches nothing. A backend that has no way to
+    /// ask says so.
+    ///
+    /// # Errors
+    /// With the reason for which [`image`](Self::image) would fail now.
+    ///
+    /// # Cancel safety
+    /// Nothing comes of a dropped question.
+    fn has_image<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<(), StartError>> {
+        let message = format!("this backend cannot look for the image `{reference}` without fetching it");
+        Box::pin(async { Err(StartError { reason: Reason::CouldNotStart, message }) })
+    }
 
     /// Starts a container whose program waits for [`Control::go`].
     ///

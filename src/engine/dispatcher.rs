@@ -4,6 +4,7 @@
 mod closing;
 mod fetching;
 mod holds;
+mod limits;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -29,8 +30,6 @@ use crate::plan::{Plan, Stage, Step};
 
 /// Messages that wait for the dispatcher; their output has a bound of its own.
 const INBOX: usize = 256;
-/// How long `finally` may take when its stage does not say (language L7).
-const FINALLY: Duration = Duration::from_mins(5);
 /// How long containers may take to end after a kill. With the clean-up after it, a run is out in 2 s.
 const KILL: Duration = Duration::from_millis(800);
 
@@ -108,6 +107,7 @@ impl Dispatcher {
                 session: job.session,
                 slots: job.slots,
                 gates: job.gates,
+                outside: job.outside,
                 logs: job.logs,
                 hint: job.hint,
                 clock: job.clock,
@@ -193,20 +193,6 @@ impl Dispatcher {
         }
     }
 
-    /// Sets the time limit of a step's stage, if it is the first of it.
-    fn arm(&mut self, position: usize) {
-        let limit = self.place(position).0.timeout;
-        let stage = self.schedule.graph().steps()[position].stage;
-        let finally = self.kind(stage) == StageKind::Finally;
-        if finally {
-            // It has its own limit, and runs after the run's.
-            self.alarms.clear(&Alarm::Run);
-        }
-        if let Some(limit) = limit.or(finally.then_some(FINALLY)) {
-            self.alarms.set_once(limit, Alarm::Stage(stage));
-        }
-    }
-
     /// Starts an attempt and lets it go.
     fn attempt(&mut self, position: usize, attempt: u32, pause: Duration) {
         match self.prepare(position, attempt, pause) {
@@ -240,7 +226,9 @@ impl Dispatcher {
         let given = Given { attempt, aftermath: aftermath.as_ref(), output: &output };
         let spec = self.common.spec(&plan, place, &given)?;
         let declared = place.1.outputs.clone();
-        let image = self.images.request(&self.world, &spec.image, attempt > 1);
+        // What was waited for may have come since somebody else asked for the image.
+        let again = attempt > 1 || place.1.wait_for.is_some();
+        let image = self.images.request(&self.world, &spec.image, again);
         let around =
             Around { world: &self.world, images: &mut self.images, common: &self.common, output: &output };
         let beside = self.services.beside(around, &plan, place.1, attempt)?.lenient(aftermath.is_some());
@@ -426,26 +414,6 @@ impl Dispatcher {
             self.alarms.set_once(KILL, Alarm::Killed);
         }
         self.carry_out();
-    }
-
-    fn alarm(&mut self, alarm: Alarm) {
-        match alarm {
-            Alarm::Run => self.cancelled(CancelLevel::Stop, Reason::RunTimeout),
-            Alarm::Stage(stage) => {
-                self.schedule.expire(stage);
-                self.carry_out();
-            }
-            Alarm::Killed => {
-                self.tasks.abort_all();
-                let reason = self.state.cancel.map_or(Reason::CancelledByUser, |(_, reason)| reason);
-                let mut left: Vec<usize> = self.live.keys().copied().collect();
-                left.sort_unstable();
-                for position in left {
-                    self.ended(position, End::because(reason, Some("its end was not waited for".to_owned())));
-                }
-                self.carry_out();
-            }
-        }
     }
 
     /// Makes an event of a fact: the only place that gives numbers.

@@ -19,6 +19,7 @@ pub(super) fn in_messages(masker: &Masker, mut kind: EventKind) -> EventKind {
         EventKind::Warned { message, .. }
         | EventKind::CleanupFailed { message }
         | EventKind::GateReached { question: message, .. }
+        | EventKind::WaitStarted { what: message, .. }
         | EventKind::GateAnswered { message, .. } => hide(message),
         EventKind::ServiceEnded { message, last_lines, .. } => {
             hide(message);
@@ -29,6 +30,7 @@ pub(super) fn in_messages(masker: &Masker, mut kind: EventKind) -> EventKind {
         | EventKind::ImagePulled { .. }
         | EventKind::StageStarted { .. }
         | EventKind::StageEnded { .. }
+        | EventKind::WaitEnded { .. }
         | EventKind::ServiceStarted { .. }
         | EventKind::ServiceReady { .. }
         | EventKind::StepStarted { .. }

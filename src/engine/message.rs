@@ -52,6 +52,8 @@ pub(super) enum News {
 pub(super) enum Held {
     /// Its gate was answered.
     Answered(Answer),
+    /// What it waits for is there, or the step ends without.
+    Waited(Result<(), End>),
     /// Whoever was to see to it broke.
     Broke(End),
 }

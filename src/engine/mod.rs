@@ -10,7 +10,7 @@
 //! ```
 //!
 //! It never reads a file format, never prints, and does no input or output but through the backend,
-//! the logs, the gates and the clock that it is handed.
+//! the logs, the gates, the look outside and the clock that it is handed.
 
 mod alarm;
 mod cancel;
@@ -24,6 +24,7 @@ mod images;
 mod message;
 mod output;
 mod outputs;
+mod outside;
 mod retry;
 mod schedule;
 mod services;
@@ -41,6 +42,7 @@ pub use cancel::{Cancel, CancelHandle, cancel};
 pub use convert::unsupported;
 pub use environment::{BuiltIn, built_ins};
 pub use gates::{Answer, Gate, Gates, Nobody};
+pub use outside::{Found, Nothing, Outside};
 pub use slots::{Slot, Slots, Unshared};
 
 use crate::backend::Session;
@@ -87,6 +89,8 @@ pub struct Job {
     pub slots: Arc<dyn Slots>,
     /// Answers the gates of steps.
     pub gates: Arc<dyn Gates>,
+    /// Looks for what steps wait for.
+    pub outside: Arc<dyn Outside>,
     /// Where output goes.
     pub logs: Arc<dyn Logs>,
     /// Asked about each program that failed by itself.

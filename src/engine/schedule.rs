@@ -125,7 +125,7 @@ impl Schedule {
             after: if step.after == After::Success { stage.after } else { step.after },
             condition: step.condition.clone(),
             may_fail: step.allow_failure.covers(None),
-            to_hold: step.gate.is_some(),
+            to_hold: step.gate.is_some() || step.wait_for.is_some(),
             unended: node.waits.needs().len(),
             unstarted: node.waits.needs().len(),
             broken: false,

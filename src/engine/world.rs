@@ -7,6 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use super::Hint;
 use super::gates::Gates;
 use super::message::{Message, News};
+use super::outside::Outside;
 use super::slots::Slots;
 use crate::backend::Session;
 use crate::base::Clock;
@@ -23,6 +24,7 @@ pub(super) struct World {
     pub(super) session: Arc<dyn Session>,
     pub(super) slots: Arc<dyn Slots>,
     pub(super) gates: Arc<dyn Gates>,
+    pub(super) outside: Arc<dyn Outside>,
     pub(super) logs: Arc<dyn Logs>,
     pub(super) hint: Option<Hint>,
     pub(super) clock: Arc<dyn Clock>,

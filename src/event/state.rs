@@ -210,6 +210,8 @@ impl RunState {
             // Shown as they come; what comes of them follows, as a step's start or end.
             EventKind::GateReached { .. }
             | EventKind::GateAnswered { .. }
+            | EventKind::WaitStarted { .. }
+            | EventKind::WaitEnded { .. }
             | EventKind::ServiceStarted { .. }
             | EventKind::ServiceReady { .. }
             | EventKind::ServiceEnded { .. } => {}

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Outcome, Reason, RunId, StageId, StepId, Timestamp};
+use crate::plan::Awaited;
 
 /// The version of the stream, named in [`EventKind::RunStarted`].
 pub const VERSION: u32 = 1;
@@ -83,6 +84,20 @@ pub enum EventKind {
         opened: bool,
         /// How the answer came, for people.
         message: String,
+    },
+    /// A step's turn came, and it waits for something that is no step.
+    WaitStarted {
+        /// Which step.
+        step: StepId,
+        /// What kind of thing it waits for.
+        kind: Awaited,
+        /// Which one.
+        what: String,
+    },
+    /// It is there. What never comes is said by the step's end.
+    WaitEnded {
+        /// Which step.
+        step: StepId,
     },
     /// A service's program was let go.
     ServiceStarted {

@@ -165,6 +165,9 @@ codes! {
     BAD_GATE "W0195" "a gate that cannot be"
         "`gate` is the question that somebody answers with yes before the step starts. It says something, and stands on a step of a stage: `on_failure` and `finally` run when nobody may be there to answer.";
 
+    BAD_WAIT "W0198" "nothing to wait for"
+        "`wait_for` names one thing that has to be there before the step starts: `image: registry.example/shop:1.2`, `url: https://shop.example/health`, `file: dist/ready` in the workspace, or `port: db.example:5432`; and perhaps a `timeout`, 10m when left out. Addresses and ports are asked from the machine that windlass runs on, without credentials. A service of the step needs no waiting: the step starts once it is ready.";
+
     SERVICE_TWICE "W0201" "two services with one name"
         "A step reaches a service by its name, so no two that one step has may be called the same: not those of a step and its stage, nor those of a stage and the pipeline. Steps of different stages may each have a service of one name. `localhost` is always the step itself.";
     SERVICE_OUT_OF_REACH "W0202" "services and no network"

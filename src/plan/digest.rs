@@ -5,8 +5,8 @@
 //!
 //! * of a plan: the file's name and the lines in it, so that a comment changes no digest;
 //! * of a step: also its id and name, when it runs and what its end means (`needs`, `after`,
-//!   `condition`, `gate`, `allow_failure`, `retry`), and how long it may take (`timeout`, `grace`): a step that
-//!   passed did so within them.
+//!   `condition`, `gate`, `wait_for`, `allow_failure`, `retry`), and how long it may take (`timeout`,
+//!   `grace`): a step that passed did so within them.
 //!
 //! Options of a run are in no plan, and so in no digest. A step's digest holds the names of its
 //! volumes and of its scope; who compares steps of different plans adds what these stand for.
@@ -19,13 +19,14 @@ use super::{LateNode, Plan, Step};
 use crate::base::hex;
 
 /// Fields of a step that do not change what its program does.
-const ABOUT_THE_STEP: [&str; 11] = [
+const ABOUT_THE_STEP: [&str; 12] = [
     "id",
     "name",
     "needs",
     "after",
     "condition",
     "gate",
+    "wait_for",
     "allow_failure",
     "retry",
     "timeout",

@@ -117,6 +117,14 @@ pub fn resolve(step: &mut Step, output: &Lookup<'_>) -> Result<(), (StepId, Stri
     texts::of_step_mut(step).try_for_each(|text| put_all_in(text, output))
 }
 
+/// Puts outputs into a string; it is known then, unless it holds the element of a matrix.
+///
+/// # Errors
+/// The first output that is not there: its step and key.
+pub fn resolve_text(text: &mut Text, output: &Lookup<'_>) -> Result<(), (StepId, String)> {
+    put_all_in(text, output)
+}
+
 /// Puts outputs into every late string of a service; its strings are all known then.
 ///
 /// # Errors

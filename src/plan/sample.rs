@@ -75,6 +75,7 @@ pub(crate) fn script(id: &str, body: &str) -> Step {
         retry: super::Retry::default(),
         condition: super::Condition::True,
         gate: None,
+        wait_for: None,
         instance_of: None,
         outputs: vec![],
         line: None,

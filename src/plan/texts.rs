@@ -7,7 +7,13 @@ use crate::base::StepId;
 pub(super) fn of_step(step: &Step) -> impl Iterator<Item = &Text> {
     let after = step.after_script.iter().flat_map(|after| of_program(&after.program));
     let image = of_image(&step.image).into_iter();
-    image.chain(of_program(&step.program)).chain(after).chain(step.env.values()).chain(&step.gate)
+    let awaited = step.wait_for.iter().map(|wait| &wait.what);
+    image
+        .chain(of_program(&step.program))
+        .chain(after)
+        .chain(step.env.values())
+        .chain(&step.gate)
+        .chain(awaited)
 }
 
 /// Every string of a service that may be late.
@@ -20,7 +26,13 @@ pub(super) fn of_step_mut(step: &mut Step) -> impl Iterator<Item = &mut Text> {
     let after = step.after_script.iter_mut().flat_map(|after| of_program_mut(&mut after.program));
     let image = of_image_mut(&mut step.image).into_iter();
     let env = step.env.values_mut();
-    image.chain(of_program_mut(&mut step.program)).chain(after).chain(env).chain(&mut step.gate)
+    let awaited = step.wait_for.iter_mut().map(|wait| &mut wait.what);
+    image
+        .chain(of_program_mut(&mut step.program))
+        .chain(after)
+        .chain(env)
+        .chain(&mut step.gate)
+        .chain(awaited)
 }
 
 /// Every string of a service that may be late, to change it.

@@ -5,6 +5,7 @@
 
 mod container;
 mod serial;
+mod wait;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use container::*;
+pub use wait::*;
 
 use self::serial::{is_default, millis, opt_millis};
 use crate::base::{StageId, StepId};
@@ -165,6 +167,9 @@ pub struct Step {
     /// What somebody is asked who must agree before it starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<Text>,
+    /// What has to be there before it starts, once its turn has come and its gate is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_for: Option<WaitFor>,
     /// Output keys it declares.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<String>,

@@ -15,7 +15,7 @@ use crate::base::{RunId, StepId, Timestamp};
 use crate::event::{Event, EventKind, Output, RunState, SourceSummary, Stream, VERSION};
 
 /// The types of version 1, as in [`EventKind`].
-pub const TYPES: [&str; 20] = [
+pub const TYPES: [&str; 22] = [
     "run_started",
     "stage_started",
     "image_pull_started",
@@ -23,6 +23,8 @@ pub const TYPES: [&str; 20] = [
     "image_pulled",
     "gate_reached",
     "gate_answered",
+    "wait_started",
+    "wait_ended",
     "service_started",
     "service_ready",
     "service_ended",

@@ -103,6 +103,8 @@ impl Reader for Notices {
             | EventKind::StageStarted { .. }
             | EventKind::GateReached { .. }
             | EventKind::GateAnswered { .. }
+            | EventKind::WaitStarted { .. }
+            | EventKind::WaitEnded { .. }
             | EventKind::ServiceStarted { .. }
             | EventKind::ServiceReady { .. }
             | EventKind::ServiceEnded { .. }

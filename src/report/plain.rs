@@ -188,6 +188,10 @@ impl Reader for Plain {
             EventKind::GateAnswered { step, opened: true, message } => {
                 self.about(step, &format!("gate opened {}", one_line(message)))
             }
+            EventKind::WaitStarted { step, kind, what } => {
+                self.about(step, &format!("waits for {} {}", kind.noun(), one_line(what)))
+            }
+            EventKind::WaitEnded { step } => self.about(step, "it is there"),
             EventKind::StepStarted { step, attempt } => {
                 self.tails.insert(step.clone(), Tail::default());
                 match attempt {

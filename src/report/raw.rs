@@ -56,6 +56,8 @@ impl Reader for Raw {
             | EventKind::ImagePulled { .. }
             | EventKind::GateReached { .. }
             | EventKind::GateAnswered { .. }
+            | EventKind::WaitStarted { .. }
+            | EventKind::WaitEnded { .. }
             | EventKind::StepStarted { .. }
             | EventKind::OutputsWritten { .. }
             | EventKind::AttemptEnded { .. }

@@ -38,7 +38,7 @@ pub fn explanation(reason: Reason) -> &'static str {
             "A condition could not be evaluated: an unknown name, or values of types that cannot be compared. It is never taken for false."
         }
         Reason::Timeout => {
-            "The attempt ran longer than the step's `timeout`. It was asked to end by TERM and, after the grace of 10 s, ended by KILL. Give it more time, or find what it waits for: the last lines of its log stand under the step."
+            "The attempt ran longer than the step's `timeout`, or what the step waited for (`wait_for`) did not come in time and no attempt was made. A program was asked to end by TERM and, after the grace of 10 s, ended by KILL. Give it more time, or find what it waits for: the last lines of its log stand under the step."
         }
         Reason::ImagePullFailed => {
             "The image could not be fetched, though it may exist: the registry does not answer, or the connection broke. Nothing is wrong with the pipeline; run it again, or let `retry: 2` do so."

@@ -87,6 +87,11 @@ fn step_notes(step: &Step, names: &Names<'_>) -> Vec<String> {
         let shown = gate.known().map_or("(text known later)".to_owned(), one_line);
         notes.push(format!("gate: {shown}"));
     }
+    if let Some(wait) = &step.wait_for {
+        let what = wait.what.known().map_or("(text known later)".to_owned(), one_line);
+        let limit = show_duration(wait.timeout);
+        notes.push(format!("waits for {} {what}, at most {limit}", wait.kind.noun()));
+    }
     match &step.needs {
         None => {}
         Some(Needs::All(steps)) if steps.is_empty() => notes.push("needs nothing".to_owned()),

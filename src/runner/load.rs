@@ -13,7 +13,7 @@ use crate::engine;
 use crate::frontend::{self, Choice, Given, Origins};
 use crate::image::Reference;
 use crate::plan::facts::{GitFacts, SourceView};
-use crate::plan::{Image, Plan};
+use crate::plan::{Awaited, Image, Plan, Step};
 use crate::source::DirectoryView;
 
 /// What is read of a pipeline file: one byte more than it may have, so that a larger one is seen as such.
@@ -127,6 +127,17 @@ pub(super) fn supported(loaded: Loaded) -> Result<Loaded, RunError> {
     } else {
         Err(RunError::Refused { what: unsupported.join("; "), help: None })
     }
+}
+
+/// Refuses what needs a workspace that this machine sees.
+pub(super) fn without_files(loaded: Loaded) -> Result<Loaded, RunError> {
+    let waits = |step: &Step| step.wait_for.as_ref().is_some_and(|wait| wait.kind == Awaited::File);
+    let found = loaded.plan.all_steps().find(|(_, step)| waits(step)).map(|(_, step)| step.name.clone());
+    let Some(step) = found else { return Ok(loaded) };
+    Err(RunError::Refused {
+        what: format!("step `{step}` waits for a file, and the engine does not see this machine's files"),
+        help: Some("let it need the step that writes the file: `needs: [STEP]`".to_owned()),
+    })
 }
 
 fn present(read: io::Result<Vec<u8>>) -> io::Result<Option<Vec<u8>>> {

@@ -11,6 +11,7 @@ mod error;
 mod gates;
 mod home;
 mod load;
+mod outside;
 mod prepare;
 mod request;
 mod room;

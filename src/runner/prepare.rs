@@ -115,8 +115,10 @@ async fn get_ready(
         return Err(RunError::OutOfReach { path: path.clone(), backend: backend.description() });
     }
     begun.capture().await?;
+    let in_reach =
+        |loaded: Loaded| if backend.sees_files() { Ok(loaded) } else { load::without_files(loaded) };
     let from_capture = || from_capture(begun, request.target.file(), &request.choice);
-    let loaded = loaded.map_or_else(|| from_capture().and_then(load::supported), Ok)?;
+    let loaded = loaded.map_or_else(|| from_capture().and_then(load::supported), Ok).and_then(in_reach)?;
     request.approval.check(&loaded.plan)?;
     let source = begun.captured().map(|captured| captured.summary.location.as_str());
     let settings = (&request.settings, source);

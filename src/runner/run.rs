@@ -7,6 +7,7 @@ use std::thread;
 use super::allowed;
 use super::begun::unless_cancelled;
 use super::error::{NotRun, RunError};
+use super::outside::Machine;
 use super::prepare::Prepared;
 use super::request::Request;
 use super::room;
@@ -79,6 +80,7 @@ impl Prepared {
             source: captured.map(|captured| captured.summary.clone()).unwrap_or_default(),
             notes: notes(captured, backend.as_ref()),
             gates: request.approval.clone().gates(),
+            outside: Arc::new(Machine { workspace: captured.map(|captured| captured.tree.clone()) }),
             slots: Arc::new(MachineSlots::new(&begun.home, jobs)),
             secrets: secrets.values,
             options: Options { jobs, log_limit: request.log_limit, lookahead: true },

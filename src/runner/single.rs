@@ -41,6 +41,7 @@ pub(super) fn plan(image: &str, command: &[String]) -> Plan {
         retry: Retry::default(),
         condition: Condition::True,
         gate: None,
+        wait_for: None,
         instance_of: None,
         outputs: Vec::new(),
         line: None,

@@ -10,7 +10,8 @@ use windlass::frontend::{Given, compile, render};
 use crate::suite::all;
 
 /// Pages whose every section names its cases.
-const HELD: [&str; 6] = ["conditions.md", "failure.md", "file.md", "matrix.md", "services.md", "steps.md"];
+const HELD: [&str; 7] =
+    ["conditions.md", "failure.md", "file.md", "matrix.md", "services.md", "steps.md", "wait-for.md"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/language")

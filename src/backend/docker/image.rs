@@ -89,6 +89,23 @@ pub(super) async fn ensure(
     usable(reference, image)
 }
 
+/// Looks whether the engine has an image, or its registry does, which the engine asks with the credentials that
+/// a pull would use. Nothing is fetched.
+pub(super) async fn look(docker: &Docker, reference: &str) -> Result<(), StartError> {
+    match call::repeat(|| docker.inspect_image(reference)).await {
+        Ok(_) => return Ok(()),
+        Err(error) if error::is_not_found(&error) => {}
+        Err(error) => return Err(error::start(&error)),
+    }
+    let parsed = Reference::parse(reference)
+        .map_err(|message| StartError { reason: Reason::CouldNotStart, message })?;
+    let known = credentials::find(&credentials::directory(), &parsed).await;
+    match call::once(docker.inspect_registry_image(reference, known.credentials)).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(StartError { message: error::words(&error), ..error::pull(reference, &error) }),
+    }
+}
+
 /// An image for another processor would end in words that help nobody (`exec format error`), unless the
 /// kernel has an emulator for it.
 fn usable(reference: &str, image: ImageInspect) -> Result<ImageFacts, StartError> {

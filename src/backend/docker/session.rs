@@ -395,6 +395,10 @@ impl Session for DockerSession {
         Box::pin(async move { self.facts(reference, progress).await.map(|_| ()) })
     }
 
+    fn has_image<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<(), StartError>> {
+        Box::pin(image::look(&self.shared.docker, reference))
+    }
+
     fn start(&self, spec: ContainerSpec) -> BoxFuture<'_, Result<Started, StartError>> {
         Box::pin(self.start_container(spec))
     }

@@ -58,6 +58,8 @@ pub enum FakeImage {
     Present,
     /// It has to be fetched, which takes so long.
     Fetched(Duration),
+    /// There is none until so long after the fake's first call; then it is there.
+    Comes(Duration),
     /// It cannot be had.
     Fails(StartError),
     /// No answer ever comes.
@@ -239,6 +241,7 @@ impl FakeSession {
         let rule = self.fake.rules().images.get(reference).cloned();
         match rule {
             None | Some(FakeImage::Present) => Ok(()),
+            Some(FakeImage::Comes(after)) => self.has_come(reference, after),
             Some(FakeImage::Fails(error)) => Err(error),
             Some(FakeImage::Never) => std::future::pending().await,
             Some(FakeImage::Panics) => panic!("the fake was told to panic"),
@@ -251,6 +254,14 @@ impl FakeSession {
                 Ok(())
             }
         }
+    }
+
+    fn has_come(&self, reference: &str, after: Duration) -> Result<(), StartError> {
+        if self.fake.0.began.get_or_init(Instant::now).elapsed() >= after {
+            return Ok(());
+        }
+        let message = format!("there is no image `{reference}`");
+        Err(StartError { reason: Reason::ImageNotFound, message })
     }
 
     async fn start_container(&self, spec: ContainerSpec) -> Result<Started, StartError> {
@@ -303,6 +314,20 @@ impl Session for FakeSession {
                 lock(&self.images).remove(reference);
             }
             fetched
+        }
+        .boxed()
+    }
+
+    fn has_image<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<(), StartError>> {
+        async move {
+            let rule = self.fake.rules().images.get(reference).cloned();
+            match rule {
+                None | Some(FakeImage::Present | FakeImage::Fetched(_)) => Ok(()),
+                Some(FakeImage::Comes(after)) => self.has_come(reference, after),
+                Some(FakeImage::Fails(error)) => Err(error),
+                Some(FakeImage::Never) => std::future::pending().await,
+                Some(FakeImage::Panics) => panic!("the fake was told to panic"),
+            }
         }
         .boxed()
     }

@@ -7,7 +7,7 @@ mod create;
 mod remove;
 
 use std::ffi::{CStr, OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -61,6 +61,15 @@ impl SafeDir {
     /// When there is none, or a link is in the way.
     pub fn open_dir(&self, relative: &Path) -> io::Result<Self> {
         Ok(Self { handle: self.beneath(relative, DIRECTORY, Mode::empty())? })
+    }
+
+    /// Says what is at a path below, without opening it; a link is a link.
+    ///
+    /// # Errors
+    /// When there is nothing, or a link is in the way.
+    pub fn metadata(&self, relative: &Path) -> io::Result<Metadata> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        File::from(self.beneath(relative, flags, Mode::empty())?).metadata()
     }
 
     /// Opens a regular file below for reading.

@@ -11,8 +11,8 @@ impl Dispatcher {
     pub(super) fn request_images(&mut self) {
         let plan = Arc::clone(&self.plan);
         for (stage, step) in plan.all_steps() {
-            // Nothing is fetched for a step that nobody may agree to.
-            let may_run = step.condition == Condition::True && step.gate.is_none();
+            // Nothing is fetched for a step that nobody may agree to, or whose image may still have to come.
+            let may_run = step.condition == Condition::True && step.gate.is_none() && step.wait_for.is_none();
             // A spec that the policy refuses is no reason to fetch anything.
             // Nor is an image whose name is not known yet one to fetch; other strings may come later.
             let named = !matches!(&step.image, Image::Reference(Text::Late(_)));

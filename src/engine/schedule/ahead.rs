@@ -30,7 +30,7 @@ impl Schedule {
             && match slot.status {
                 Status::Ready => true,
                 Status::Held | Status::Running | Status::Ended => false,
-                // How long somebody thinks, nobody knows.
+                // How long somebody thinks, or something takes to come, nobody knows.
                 Status::Waiting if slot.to_hold => false,
                 Status::Waiting => match slot.after {
                     After::Always => true,

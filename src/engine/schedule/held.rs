@@ -1,4 +1,4 @@
-//! Steps whose turn has come and that something else holds: a gate. They take no job's place meanwhile.
+//! Steps whose turn has come and that something else holds: a gate, or what they wait for. They take no job's place meanwhile.
 
 use super::{Decision, Schedule, Status};
 

@@ -10,6 +10,7 @@ mod output;
 mod outputs;
 mod services;
 mod sizes;
+mod waiting;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Gates, Job, Nobody, Options, Unshared, cancel, run};
+use super::{Gates, Job, Nobody, Nothing, Options, Outside, Unshared, cancel, run};
 use crate::backend::fake::{Call, Fake};
 use crate::backend::policy::{Policy, Trust};
 use crate::base::masker::Masker;
@@ -90,6 +91,7 @@ struct Setup {
     secrets: BTreeMap<String, Secret>,
     cancels: Vec<(Duration, CancelLevel)>,
     gates: Arc<dyn Gates>,
+    outside: Arc<dyn Outside>,
 }
 
 /// A run that was made.
@@ -112,6 +114,7 @@ fn setup(plan: Plan) -> Setup {
         secrets: BTreeMap::new(),
         cancels: vec![],
         gates: Arc::new(Nobody),
+        outside: Arc::new(Nothing),
     }
 }
 
@@ -150,6 +153,7 @@ impl Setup {
             masker: self.masker,
             slots: Arc::new(Unshared),
             gates: self.gates,
+            outside: self.outside,
             logs: Arc::new(self.logs.clone()),
             hint: Some(Box::new(|| Some("a hint".to_owned()))),
             clock: Arc::new(PausedClock(Instant::now())),
@@ -252,6 +256,8 @@ fn tell(kind: &EventKind) -> Option<String> {
         EventKind::GateAnswered { step, opened, message } => {
             format!("{step} {}: {message}", if *opened { "opened" } else { "declined" })
         }
+        EventKind::WaitStarted { step, kind, what } => format!("{step} waits for {} {what}", kind.noun()),
+        EventKind::WaitEnded { step } => format!("{step} has it"),
         EventKind::ServiceStarted { step, service, .. } => format!("{step}.{service} started"),
         EventKind::ServiceReady { step, service, .. } => format!("{step}.{service} ready"),
         EventKind::ServiceEnded { step, service, failed, message, last_lines, .. } => {

@@ -1,6 +1,8 @@
 //! Every key of the language: one table a mapping. The reader refuses what is not in it, and the
 //! JSON Schema is written from it, so that the two cannot drift apart.
 
+use super::wait_for::WAIT_FOR;
+
 /// A mapping of the language.
 pub(super) struct Table {
     /// One word, for the schema.
@@ -84,6 +86,11 @@ pub(super) enum Kind {
     SecretUses,
     SecretFile,
     Outputs,
+    /// A mapping that names one thing.
+    WaitFor,
+    WebAddress,
+    WorkspacePath,
+    HostPort,
     Mapping(&'static Table),
     /// A list that is not empty.
     List(&'static Table),
@@ -103,7 +110,7 @@ pub(super) const TYPES: &[&str] = &["string", "number", "boolean", "choice"];
 pub(super) const ON_EXIT: &[&str] = &["fail", "ignore"];
 
 /// Every table, the outermost first.
-pub(super) static ALL: [&Table; 17] = [
+pub(super) static ALL: [&Table; 18] = [
     &PIPELINE,
     &INCLUDED,
     &INPUT,
@@ -121,6 +128,7 @@ pub(super) static ALL: [&Table; 17] = [
     &READY,
     &SECRET,
     &SECRET_USE,
+    &WAIT_FOR,
 ];
 
 pub(super) static PIPELINE: Table = Table {
@@ -314,7 +322,7 @@ pub(super) const STEP: Table = Table {
             .also(&["approval", "manual", "confirm"]),
         later("substitute"),
         later("build"),
-        later("wait_for"),
+        key("wait_for", Kind::WaitFor, "What has to be there before it starts.").also(&["wait", "waits_for"]),
         // These two are the last ones.
         key("template", Kind::Name, "The template whose keys it takes over where it has none.")
             .also(&["uses", "extends"]),
@@ -470,7 +478,7 @@ impl Key {
         self
     }
 
-    const fn also(mut self, names: &'static [&'static str]) -> Self {
+    pub(super) const fn also(mut self, names: &'static [&'static str]) -> Self {
         self.also = names;
         self
     }
@@ -480,7 +488,7 @@ impl Key {
     }
 }
 
-const fn key(name: &'static str, kind: Kind, about: &'static str) -> Key {
+pub(super) const fn key(name: &'static str, kind: Kind, about: &'static str) -> Key {
     Key { name, kind, about, required: false, also: &[] }
 }
 

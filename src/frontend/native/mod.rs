@@ -26,6 +26,7 @@ mod secrets;
 mod services;
 mod step;
 mod values;
+mod wait_for;
 mod when;
 
 pub(super) use lower::{Lowered, lower};

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::keys::{self, Key, Kind, Table};
-use super::{outputs, retry, secrets};
+use super::{outputs, retry, secrets, wait_for};
 use crate::plan::expression::MAX_EXPRESSION;
 
 /// Where text is wanted, a plain scalar keeps its spelling, whatever it looks like.
@@ -61,8 +61,10 @@ fn described(key: &Key) -> Value {
 /// is used.
 fn parametric(key: &Key) -> Value {
     let mut schema = json!({ "anyOf": [plain(key.kind), expression()] });
-    if matches!(key.kind, Kind::Mapping(_) | Kind::List(_) | Kind::Matrix | Kind::Retry | Kind::AllowFailure)
-    {
+    if matches!(
+        key.kind,
+        Kind::Mapping(_) | Kind::List(_) | Kind::Matrix | Kind::Retry | Kind::AllowFailure | Kind::WaitFor
+    ) {
         schema = json!({ "type": ["object", "array", "string", "number", "boolean"] });
     }
     schema["description"] = key.about.into();
@@ -81,6 +83,9 @@ fn value(kind: Kind) -> Value {
         | Kind::User
         | Kind::Image
         | Kind::Choice(_)
+        | Kind::WebAddress
+        | Kind::WorkspacePath
+        | Kind::HostPort
         | Kind::Attempts => json!({ "anyOf": [plain, expression()] }),
         _ => plain,
     }
@@ -181,6 +186,18 @@ fn plain(kind: Kind) -> Value {
             let mut keys = unique(list(key, 0));
             keys["maxItems"] = outputs::MOST.into();
             keys
+        }
+        Kind::WaitFor => {
+            let one = wait_for::AWAITED.map(|(key, _)| json!({ "required": [key] }));
+            json!({ "$ref": reference(&wait_for::WAIT_FOR), "anyOf": one })
+        }
+        Kind::WebAddress => json!({
+            "type": "string",
+            "pattern": "^https?://([^/?#@:\\[\\]]+|\\[[^/?#@\\[\\]]+\\])(:0*[1-9][0-9]{0,4})?([/?][^#]*)?$",
+        }),
+        Kind::WorkspacePath => json!({ "type": TEXT, "pattern": "^(?!/)(?!(\\./*)*$)(?!(.*/)?\\.\\.(/|$))" }),
+        Kind::HostPort => {
+            json!({ "type": "string", "pattern": "^([^/@:\\[\\]]+|\\[[^/@\\[\\]]+\\]):0*[1-9][0-9]{0,4}$" })
         }
         Kind::Mapping(table) => json!({ "$ref": reference(table) }),
         Kind::List(table) => list(json!({ "$ref": reference(table) }), 1),

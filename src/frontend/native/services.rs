@@ -65,12 +65,22 @@ impl Around {
         };
     }
 
+    /// Whether one of the services is called so.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.lines.contains_key(name)
+    }
+
     fn around(&self, services: Vec<Service>) -> Scope {
         Scope { services, within: self.scope.clone(), ..Scope::default() }
     }
 }
 
 impl Services {
+    /// Whether one of them is called so.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.lines.contains_key(name)
+    }
+
     /// What they cost each step that has its own.
     pub(super) fn size(&self) -> usize {
         let texts = self.own.iter().flat_map(Service::texts).filter_map(Text::known);

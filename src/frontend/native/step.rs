@@ -142,6 +142,7 @@ impl Reader<'_> {
         });
         let when = fields.get("when").and_then(|field| self.when(field));
         let gate = fields.get("gate").and_then(|field| self.gate(field, place.apart));
+        let wait_for = fields.get("wait_for").and_then(|field| self.wait_for(field, &services, place.around));
         let secrets = fields.get("secrets").map(|field| {
             let taken = names(self.scope.env().texts());
             let beside = Beside { env: taken, environments: place.environments, matrix: matrix.as_ref() };
@@ -190,6 +191,7 @@ impl Reader<'_> {
             retry: retry.unwrap_or_else(|| defaults.retry.clone()),
             condition: skipped.map_or(Condition::True, Condition::False),
             gate,
+            wait_for,
             outputs,
             line: u32::try_from(place.lines.number(fields.span.start)).ok(),
         };

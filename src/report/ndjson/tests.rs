@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::*;
 use crate::base::{Outcome, Reason, StageId};
 use crate::event::{CancelLevel, End, Usage};
+use crate::plan::Awaited;
 use crate::report::samples::{Recording, Screen};
 
 const GOLDEN: &str = include_str!("../../../tests/golden/stream-1.ndjson");
@@ -22,6 +23,9 @@ fn everything() -> Recording {
     let step = || StepId::new("compile");
     run.push(4, EventKind::GateReached { step: step(), question: "Compile?".into() });
     run.push(4, EventKind::GateAnswered { step: step(), opened: true, message: "by --approve".into() });
+    let (kind, what) = (Awaited::Url, "https://shop.example/health".to_owned());
+    run.push(4, EventKind::WaitStarted { step: step(), kind, what });
+    run.push(4, EventKind::WaitEnded { step: step() });
     run.stage_started(4, "build");
     let (step, attempt, service) = (StepId::new("compile"), 1, "db".to_owned());
     run.push(4, EventKind::ServiceStarted { step: step.clone(), attempt, service: service.clone() });
@@ -77,6 +81,8 @@ fn is_known(kind: &EventKind) -> &'static str {
         EventKind::ImagePulled { .. } => "image_pulled",
         EventKind::GateReached { .. } => "gate_reached",
         EventKind::GateAnswered { .. } => "gate_answered",
+        EventKind::WaitStarted { .. } => "wait_started",
+        EventKind::WaitEnded { .. } => "wait_ended",
         EventKind::ServiceStarted { .. } => "service_started",
         EventKind::ServiceReady { .. } => "service_ready",
         EventKind::ServiceEnded { .. } => "service_ended",

@@ -125,6 +125,10 @@ impl Session for TappedSession {
         self.inner.image(reference, progress)
     }
 
+    fn has_image<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<(), StartError>> {
+        self.inner.has_image(reference)
+    }
+
     fn start(&self, mut spec: ContainerSpec) -> BoxFuture<'_, Result<Started, StartError>> {
         async move {
             if let Some(change) = self.tap.faults.spec {

@@ -120,9 +120,9 @@ stages:
      1 │ image: busybox
        · ─────
        ╰────
-      help: it is a key of `defaults`, a step and a service; the keys of a pipeline are `version`,
-            `name`, `timeout`, `inputs`, `env`, `environments`, `defaults`, `stages`, `on_failure`,
-            `finally`, `services`, `secrets`, `templates`, `include`
+      help: it is a key of `defaults`, a step, a service and `wait_for`; the keys of a pipeline are
+            `version`, `name`, `timeout`, `inputs`, `env`, `environments`, `defaults`, `stages`,
+            `on_failure`, `finally`, `services`, `secrets`, `templates`, `include`
 
     W0121
 
@@ -141,8 +141,8 @@ stages:
      5 │     timeout: 5m
        ·     ───────
        ╰────
-      help: it is a key of a pipeline, `defaults`, a step and `ready`; the keys of a stage are `name`,
-            `after`, `fail_fast`, `env`, `environments`, `steps`, `when`, `services`
+      help: it is a key of a pipeline, `defaults`, a step, `ready` and `wait_for`; the keys of a stage
+            are `name`, `after`, `fail_fast`, `env`, `environments`, `steps`, `when`, `services`
 
     W0121
 
@@ -154,7 +154,7 @@ stages:
       help: it is a key of a stage; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
             `after`, `allow_failure`, `matrix`, `retry`, `when`, `services`, `secrets`, `outputs`,
-            `gate`, `template`, `with`
+            `gate`, `wait_for`, `template`, `with`
     ");
 }
 
@@ -177,7 +177,7 @@ stages:
       help: the nearest is `name`; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
             `after`, `allow_failure`, `matrix`, `retry`, `when`, `services`, `secrets`, `outputs`,
-            `gate`, `template`, `with`
+            `gate`, `wait_for`, `template`, `with`
     ");
 }
 
@@ -479,7 +479,7 @@ fn a_misspelt_key_is_one_mistake() {
       help: the nearest is `image`; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
             `after`, `allow_failure`, `matrix`, `retry`, `when`, `services`, `secrets`, `outputs`,
-            `gate`, `template`, `with`
+            `gate`, `wait_for`, `template`, `with`
 
     W0121
 

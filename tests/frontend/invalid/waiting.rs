@@ -256,3 +256,137 @@ finally:
       help: these steps come last and wait for nobody; put the gate on a step of a stage
     ");
 }
+
+#[test]
+fn nothing_to_wait_for() {
+    assert_snapshot!(messages("\
+defaults: { image: i }
+services:
+  db: { image: postgres }
+stages:
+  - name: s
+    steps:
+      - { name: a, wait_for: {} }
+      - { name: b, wait_for: { timeout: 1m } }
+      - { name: c, wait_for: { url: shop.example } }
+      - { name: d, wait_for: { url: 'https://me:secret@shop.example' } }
+      - { name: e, wait_for: { file: /tmp/ready } }
+      - { name: f, wait_for: { file: ../ready } }
+      - { name: g, wait_for: { port: 5432 } }
+      - { name: h, wait_for: { port: 'db:5432' } }
+      - { name: i, wait_for: { file: a, port: 'x:1' } }
+      - { name: j, wait_for: https://shop.example }
+      - { name: k, wait_for: { file: a, timeout: 10 } }
+      - { name: l, wait_for: { path: a } }
+"), @"
+    W0198
+
+      × `wait_for` waits for nothing
+       ╭─[windlass.yml:7:30]
+     7 │       - { name: a, wait_for: {} }
+       ·                              ─
+       ╰────
+      help: write one of `image`, `url`, `file` and `port`: `wait_for: { url: https://shop.example/
+            health }`
+
+    W0198
+
+      × `wait_for` waits for nothing
+       ╭─[windlass.yml:8:30]
+     8 │       - { name: b, wait_for: { timeout: 1m } }
+       ·                              ─
+       ╰────
+      help: write one of `image`, `url`, `file` and `port`: `wait_for: { url: https://shop.example/
+            health }`
+
+    W0198
+
+      × `shop.example` cannot be waited for as `url`
+       ╭─[windlass.yml:9:37]
+     9 │       - { name: c, wait_for: { url: shop.example } }
+       ·                                     ────────────
+       ╰────
+      help: an address begins with `http://` or `https://`
+
+    W0198
+
+      × `https://me:secret@shop.example` cannot be waited for as `url`
+        ╭─[windlass.yml:10:37]
+     10 │       - { name: d, wait_for: { url: 'https://me:secret@shop.example' } }
+        ·                                     ────────────────────────────────
+        ╰────
+      help: it holds a user or a password, which everybody could read here; leave them out
+
+    W0198
+
+      × `/tmp/ready` cannot be waited for as `file`
+        ╭─[windlass.yml:11:38]
+     11 │       - { name: e, wait_for: { file: /tmp/ready } }
+        ·                                      ──────────
+        ╰────
+      help: it is looked for in the workspace; write the path from there, without the first `/`
+
+    W0198
+
+      × `../ready` cannot be waited for as `file`
+        ╭─[windlass.yml:12:38]
+     12 │       - { name: f, wait_for: { file: ../ready } }
+        ·                                      ────────
+        ╰────
+      help: it leads out of the workspace
+
+    W0198
+
+      × `5432` cannot be waited for as `port`
+        ╭─[windlass.yml:13:38]
+     13 │       - { name: g, wait_for: { port: 5432 } }
+        ·                                      ────
+        ╰────
+      help: it has no port; write `HOST:PORT`
+
+    W0198
+
+      × `db` is a service, and the step starts only once that is ready
+        ╭─[windlass.yml:14:38]
+     14 │       - { name: h, wait_for: { port: 'db:5432' } }
+        ·                                      ─────────
+        ╰────
+      help: say there when it is: `ready: { port: 5432 }`, and remove `wait_for`
+
+    W0142
+
+      × `file` and `port` exclude each other
+        ╭─[windlass.yml:15:41]
+     15 │       - { name: i, wait_for: { file: a, port: 'x:1' } }
+        ·                                         ────
+        ╰────
+      help: keep one of them
+
+    W0124
+
+      × `wait_for` takes a mapping, not text
+        ╭─[windlass.yml:16:30]
+     16 │       - { name: j, wait_for: https://shop.example }
+        ·                              ────────────────────
+        ╰────
+      help: the keys of `wait_for` are `image`, `url`, `file`, `port`, `timeout`
+
+    W0132
+
+      × `10` is not a duration
+        ╭─[windlass.yml:17:50]
+     17 │       - { name: k, wait_for: { file: a, timeout: 10 } }
+        ·                                                  ──
+        ╰────
+      help: say which unit is meant: `10s` or `10m`
+
+    W0121
+
+      × `path` is not a key of `wait_for`
+        ╭─[windlass.yml:18:32]
+     18 │       - { name: l, wait_for: { path: a } }
+        ·                                ────
+        ╰────
+      help: it is called `file` here. A path of the workspace at which something is.
+    ");
+}
