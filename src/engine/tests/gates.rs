@@ -4,6 +4,7 @@ use futures_util::future::BoxFuture;
 
 use super::*;
 use crate::engine::{Answer, Gate};
+use crate::plan::{Part, Text};
 
 /// Answers by the step's name, after so many seconds; never, when it knows no answer.
 struct Scripted(Vec<(&'static str, u64, bool)>, Arc<Mutex<Vec<String>>>);
@@ -201,4 +202,25 @@ async fn a_retry_asks_no_second_time() {
 async fn a_bug_in_whoever_answers_is_the_steps_end() {
     let (ran, _) = answered(plan([stage("s", [gated(step("broken"))])]), &[("broken", 0, true)], |s| s).await;
     assert_eq!(ran.ends(), "broken lost runner_lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_may_hold_what_a_step_wrote() {
+    let part = Part::Output { step: id("build"), key: "version".to_owned() };
+    let question = Text::Late(vec![Part::Literal("Deploy ".to_owned()), part, Part::Literal("?".to_owned())]);
+    let of = |body: &str| {
+        let build = Step { outputs: vec!["version".to_owned()], ..script("build", body) };
+        let push = Step { gate: Some(question.clone()), ..script("push", "true") };
+        plan([stage("build", [build]), stage("deploy", [push])])
+    };
+    let answers = [("push", 5, true)];
+    let (ran, _) = answered(of("echo version=1.2 >> $WINDLASS_OUTPUT"), &answers, |setup| setup).await;
+    assert!(ran.story().contains(&"push asks: Deploy 1.2?".to_owned()), "{:?}", ran.story());
+    assert_eq!(ran.ends(), "build passed, push passed");
+
+    let mut without = of("false");
+    without.stages[0].steps[0].allow_failure = AllowFailure::Yes;
+    let (ran, _) = answered(without, &answers, |setup| setup).await;
+    assert_eq!(ran.ends(), "build failed exit_code, push failed output_invalid");
+    assert!(!ran.story().iter().any(|told| told.contains("asks")), "nobody is asked half a question");
 }

@@ -200,16 +200,17 @@ impl Reader<'_> {
 
     /// What somebody is asked before the step starts.
     fn gate(&mut self, field: Field<'_, '_>, apart: Option<&str>) -> Option<Text> {
-        let text = self.text(field, "a question, such as `Deploy to production?`")?;
+        let resolved = self.late_text(field, "a question, such as `Deploy to production?`")?;
+        let blank = resolved.text.known().is_some_and(|text| text.trim().is_empty());
         if let Some(part) = apart {
             let message = format!("a gate in `{part}`");
             let help = "these steps come last and wait for nobody; put the gate on a step of a stage";
             self.error(codes::BAD_GATE, field.node.span, message, help);
-        } else if text.trim().is_empty() {
+        } else if blank {
             let help = "write what somebody has to agree to: `gate: Deploy to production?`";
             self.error(codes::BAD_GATE, field.node.span, "`gate` is empty", help);
         }
-        Some(Text::Known(text.into_owned()))
+        Some(resolved.text)
     }
 
     fn step_image(
