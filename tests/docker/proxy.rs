@@ -28,6 +28,8 @@ const fn site(name: &'static str, method: &'static str, path: &'static str) -> S
 
 pub const VERSION: Site = site("version", "GET", "/version");
 pub const VOLUME_CREATE: Site = site("volume create", "POST", "/volumes/create");
+pub const NETWORK_CREATE: Site = site("network create", "POST", "/networks/create");
+pub const NETWORK_REMOVE: Site = site("network remove", "DELETE", "/networks/*");
 pub const VOLUME_REMOVE: Site = site("volume remove", "DELETE", "/volumes/*");
 pub const IMAGE_INSPECT: Site = site("image inspect", "GET", "/images/*/json");
 pub const PULL: Site = site("pull", "POST", "/images/create");
@@ -41,7 +43,8 @@ pub const LOGS: Site = site("logs", "GET", "/containers/*/logs");
 pub const KILL: Site = site("kill", "POST", "/containers/*/kill");
 pub const REMOVE: Site = site("remove", "DELETE", "/containers/*");
 /// The calls that change something at the engine.
-pub const CHANGES: &[Site] = &[VOLUME_CREATE, CREATE, START, REMOVE, VOLUME_REMOVE];
+pub const CHANGES: &[Site] =
+    &[VOLUME_CREATE, NETWORK_CREATE, CREATE, ATTACH, START, KILL, REMOVE, NETWORK_REMOVE, VOLUME_REMOVE];
 
 /// What is done to a call.
 #[derive(Clone)]

@@ -14,6 +14,7 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::container::AttachInput;
 use super::convert::{self, Common};
@@ -28,6 +29,8 @@ use crate::base::awake::sleep;
 const TRIES: u32 = 3;
 /// The pause before the engine is asked again to wait for an end.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long an engine may have given a name away without a container of that name, from the first try to create it.
+const UNFINISHED: Duration = Duration::from_secs(20);
 
 /// A container that runs, and our ends of its streams.
 pub(super) struct Attached {
@@ -95,20 +98,35 @@ pub(super) async fn create(
     body: &ContainerCreateBody,
 ) -> Result<(), Failed> {
     let options = CreateContainerOptionsBuilder::new().name(name).build();
-    let created = call::repeat(|| docker.create_container(Some(options.clone()), body.clone())).await;
-    match created {
-        Err(error) if error::status(&error) == Some(409) => {
-            let found = call::repeat(|| docker.inspect_container(name, None)).await?;
-            let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
-            let ours = convert::labels(&common.instance, &common.run);
-            if ours.iter().all(|(key, value)| labels.get(key) == Some(value)) {
-                return Ok(());
-            }
-            let message = format!("`{name}` is the name of a container that is not ours");
-            Err(Failed { error: StartError { reason: Reason::CouldNotStart, message }, is_ours: false })
+    let began = Instant::now();
+    let found = loop {
+        let created = call::repeat(|| docker.create_container(Some(options.clone()), body.clone())).await;
+        match created {
+            Err(error) if error::status(&error) == Some(409) => {}
+            created => return created.map(drop).map_err(Failed::from),
         }
-        created => created.map(drop).map_err(Failed::from),
+        match call::repeat(|| docker.inspect_container(name, None)).await {
+            // A call without an answer has given the name away, and its container is not there yet.
+            Err(error) if error::is_not_found(&error) && began.elapsed() < UNFINISHED => {
+                sleep(call::shortened(PAUSE)).await;
+            }
+            Err(error) if error::is_not_found(&error) => {
+                let message = format!("the engine has begun to create `{name}`, and does not come to an end");
+                return Err(Failed {
+                    error: StartError { reason: Reason::DaemonLost, message },
+                    is_ours: true,
+                });
+            }
+            found => break found?,
+        }
+    };
+    let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+    let ours = convert::labels(&common.instance, &common.run);
+    if ours.iter().all(|(key, value)| labels.get(key) == Some(value)) {
+        return Ok(());
     }
+    let message = format!("`{name}` is the name of a container that is not ours");
+    Err(Failed { error: StartError { reason: Reason::CouldNotStart, message }, is_ours: false })
 }
 
 /// Holds the anchor until the engine says that the container has ended. An engine that cannot say is asked

@@ -154,6 +154,27 @@ fn a_reply_that_is_lost_after_it_took_effect_makes_no_twin() {
 }
 
 #[test]
+fn a_name_that_an_unanswered_create_has_taken_is_the_engines_fault() {
+    // An engine that is still creating a container refuses its name, and does not know the container.
+    let taken = Fault::Answer(409, "Conflict. The container name is already in use");
+    let cases = vec![(2, "passed -", 0), (usize::MAX, "lost daemon_lost", 6)];
+    let results = at_once(cases, |(times, expected, code)| {
+        let sockets = tempfile::tempdir().unwrap();
+        let rules = vec![
+            Rule::nth(CREATE, 1, Fault::Reset),
+            Rule { sites: vec![CREATE], nth: 2..=times, fault: taken.clone() },
+        ];
+        let proxy = Proxy::start(sockets.path(), rules);
+        let bed = Bed::with_script(&numbered(LINES, "")).through(&proxy.address());
+        let ran = bed.windlass(&["run", "--output", "json"]).code(code);
+        assert_eq!(ran.ends()["unit"], expected, "{}", ran.stdout);
+        bed.assert_sound(&ran);
+        proxy.hits()
+    });
+    println!("{} creations without an end", results.iter().sum::<usize>());
+}
+
+#[test]
 fn a_pull_that_fails_is_made_again_or_is_one_reason() {
     let registry = Registry::start("faults");
     let mut cases = vec![
