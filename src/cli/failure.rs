@@ -12,6 +12,9 @@ use crate::frontend::{self, Choice};
 use crate::ledger::{Object, ObjectKind};
 use crate::runner::{HomeError, NotRun, RunError};
 
+/// What removes what is left.
+const CLEAN: &str = "`windlass clean` removes it";
+
 /// A state directory that cannot be used.
 pub(super) fn home(error: &HomeError) -> Exit {
     output::error(&output::chain(error), Some(error.help()));
@@ -76,11 +79,19 @@ pub(super) fn diagnostics(text: &SourceText, found: &[Diagnostic]) {
 
 /// What a run could not remove.
 pub(super) fn left(objects: &[Object]) {
-    if objects.is_empty() {
-        return;
+    if !objects.is_empty() {
+        output::warning(&format!("could not remove {}", names(objects)), Some(CLEAN));
     }
-    let names: Vec<String> = objects.iter().map(describe).collect();
-    output::warning(&format!("could not remove {}", names.join(", ")), Some("`windlass clean` removes it"));
+}
+
+/// What a run has made that is left without a clean-up. A source that was being captured is in no ledger.
+pub(super) fn left_at_once(objects: &[Object]) {
+    let what = if objects.is_empty() { "what the run made".to_owned() } else { names(objects) };
+    output::warning(&format!("left at once: {what} may still be there"), Some(CLEAN));
+}
+
+fn names(objects: &[Object]) -> String {
+    objects.iter().map(describe).collect::<Vec<_>>().join(", ")
 }
 
 /// An object in the words of people.

@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 use super::exit::Exit;
-use super::output;
+use super::{failure, output};
 use crate::base::Reason;
 use crate::engine::CancelHandle;
 use crate::event::{CancelLevel, Event, RunState};
 use crate::report::{OutputNeed, Reader};
+use crate::runner::Made;
 
 /// A signal that ends a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,11 +39,11 @@ struct Caught {
 }
 
 impl Signals {
-    /// Listens from now on.
+    /// Listens from now on. `made` is what is named to somebody who leaves at once.
     ///
     /// # Errors
     /// When the system has no place for another handler.
-    pub(super) fn listen(cancel: CancelHandle) -> io::Result<Self> {
+    pub(super) fn listen(cancel: CancelHandle, made: Made) -> io::Result<Self> {
         let caught = Arc::new(Caught::default());
         let mut hangup = Signal::Hangup.stream()?;
         let mut interrupt = Signal::Interrupt.stream()?;
@@ -63,7 +64,7 @@ impl Signals {
                 }
                 level = Some(asked);
                 if asked == CancelLevel::Leave || !shared.told.load(Ordering::Relaxed) {
-                    announce(asked);
+                    announce(asked, &made);
                 }
                 cancel.request(asked, Reason::CancelledByUser);
                 if asked == CancelLevel::Leave {
@@ -196,15 +197,12 @@ fn in_mask(status: &str, signal: i32) -> bool {
         .is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
-fn announce(level: CancelLevel) {
+fn announce(level: CancelLevel, made: &Made) {
     match level {
         CancelLevel::Drain => {}
         CancelLevel::Stop => output::note("stopping; Ctrl-C again kills what still runs"),
         CancelLevel::Kill => output::note("killing; Ctrl-C again leaves at once"),
-        CancelLevel::Leave => output::warning(
-            "left at once: what the run made may still be there",
-            Some("`windlass clean` removes it"),
-        ),
+        CancelLevel::Leave => failure::left_at_once(&made.left()),
     }
 }
 

@@ -18,14 +18,15 @@ use crate::base::RunId;
 pub struct RunLedger {
     run: RunId,
     path: PathBuf,
-    state: Mutex<State>,
+    rows: Mutex<Rows>,
+    /// Changed with the rows held. Read without, so that whoever asks does not wait for a disk.
+    open: Mutex<BTreeSet<Object>>,
 }
 
 #[derive(Debug)]
-struct State {
+struct Rows {
     /// Locked as long as it is open; none once the run is finished.
     file: Option<Locked>,
-    open: BTreeSet<Object>,
     /// The last write failed half-way, so the next row needs a line of its own.
     torn: bool,
 }
@@ -33,9 +34,9 @@ struct State {
 impl RunLedger {
     /// Begins a ledger in an empty file that is locked already.
     pub(super) fn new(run: RunId, path: PathBuf, file: Locked) -> Result<Self, LedgerError> {
-        let state = Mutex::new(State { file: Some(file), open: BTreeSet::new(), torn: false });
-        let ledger = Self { run, path, state };
-        ledger.append(&mut ledger.lock(), &[Row::Version(VERSION)], true)?;
+        let rows = Mutex::new(Rows { file: Some(file), torn: false });
+        let ledger = Self { run, path, rows, open: Mutex::default() };
+        ledger.append(&mut lock(&ledger.rows), &[Row::Version(VERSION)], true)?;
         Ok(ledger)
     }
 
@@ -50,10 +51,10 @@ impl RunLedger {
     /// # Errors
     /// [`LedgerError::Io`]; [`LedgerError::Finished`] after [`finish`](Self::finish).
     pub fn intend(&self, objects: &[Object]) -> Result<(), LedgerError> {
-        let mut state = self.lock();
-        let rows: Vec<_> = objects.iter().map(Row::Intend).collect();
-        self.append(&mut state, &rows, true)?;
-        state.open.extend(objects.iter().cloned());
+        let mut rows = lock(&self.rows);
+        let intended: Vec<_> = objects.iter().map(Row::Intend).collect();
+        self.append(&mut rows, &intended, true)?;
+        lock(&self.open).extend(objects.iter().cloned());
         Ok(())
     }
 
@@ -63,17 +64,15 @@ impl RunLedger {
     /// # Errors
     /// [`LedgerError::Io`]; [`LedgerError::Finished`] after [`finish`](Self::finish).
     pub fn gone(&self, objects: &[Object]) -> Result<(), LedgerError> {
-        let mut state = self.lock();
-        for object in objects {
-            state.open.remove(object);
-        }
-        let rows: Vec<_> = objects.iter().map(Row::Gone).collect();
-        self.append(&mut state, &rows, false)
+        let mut rows = lock(&self.rows);
+        lock(&self.open).retain(|object| !objects.contains(object));
+        let gone: Vec<_> = objects.iter().map(Row::Gone).collect();
+        self.append(&mut rows, &gone, false)
     }
 
-    /// What was intended and is not gone, in the order of removal.
+    /// What was intended and is not gone, in the order of removal. Waits for no disk.
     pub fn open_objects(&self) -> Vec<Object> {
-        self.lock().open.iter().cloned().collect()
+        lock(&self.open).iter().cloned().collect()
     }
 
     /// Ends the run: removes its file when nothing is open, else leaves it to `clean`. Idempotent.
@@ -81,34 +80,34 @@ impl RunLedger {
     /// # Errors
     /// [`LedgerError::Io`] when the file cannot be removed; the run is over all the same.
     pub fn finish(&self) -> Result<(), LedgerError> {
-        let mut state = self.lock();
+        let mut rows = lock(&self.rows);
         // The lock is let go when the file is closed, after it lost its name.
-        let Some(_file) = state.file.take() else { return Ok(()) };
-        if state.open.is_empty() {
+        let Some(_file) = rows.file.take() else { return Ok(()) };
+        if lock(&self.open).is_empty() {
             std::fs::remove_file(&self.path).map_err(io_at("remove", &self.path))?;
         }
         Ok(())
     }
 
-    fn append(&self, state: &mut State, rows: &[Row<&Object>], durable: bool) -> Result<(), LedgerError> {
-        let Some(file) = &mut state.file else {
+    fn append(&self, rows: &mut Rows, new: &[Row<&Object>], durable: bool) -> Result<(), LedgerError> {
+        let Some(file) = &mut rows.file else {
             return Err(LedgerError::Finished { run: self.run.clone() });
         };
-        let mut bytes = if state.torn { vec![b'\n'] } else { Vec::new() };
-        for row in rows {
+        let mut bytes = if rows.torn { vec![b'\n'] } else { Vec::new() };
+        for row in new {
             row.write(&mut bytes);
         }
-        state.torn = true;
+        rows.torn = true;
         file.write_all(&bytes).map_err(io_at("write", &self.path))?;
-        state.torn = false;
+        rows.torn = false;
         if durable {
             file.sync_data().map_err(io_at("save", &self.path))?;
         }
         Ok(())
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing here panics between two changes that belong together.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing here panics between two changes that belong together.
+    held.lock().unwrap_or_else(PoisonError::into_inner)
 }

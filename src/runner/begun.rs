@@ -12,6 +12,7 @@ use tokio::task::{self, JoinHandle};
 
 use super::error::RunError;
 use super::home::Home;
+use super::made::Made;
 use super::request::{Source, Target};
 use crate::backend::Backend;
 use crate::base::RunId;
@@ -46,13 +47,14 @@ enum Tree {
 
 impl Begun {
     /// Gives the run an id and a ledger, and begins to capture its source.
-    pub(super) fn new(home: &Home, target: &Target, cancel: &Cancel) -> Result<Self, RunError> {
+    pub(super) fn new(home: &Home, target: &Target, made: &Made, cancel: &Cancel) -> Result<Self, RunError> {
         let home = home.path().to_owned();
         let run = RunId::generate();
         let ledger = Ledger::open(&home)
             .map_err(|source| RunError::NoLedger { home: home.clone(), source })?
             .begin(&run)?;
         let ledger = Arc::new(ledger);
+        made.by(&ledger);
         let tree = match target {
             Target::Image { .. } => Tree::None,
             Target::Pipeline { source, .. } => {
@@ -126,12 +128,8 @@ impl Begun {
             drop(future::select(pin!(discarded), pin!(hurry(&self.cancel))).await);
         }
         if let Some(backend) = backend {
-            for object in self.ledger.open_objects() {
-                if object.kind == ObjectKind::Directory && removed_by(backend.as_ref(), &object).await.is_ok()
-                {
-                    drop(self.ledger.gone(&[object]));
-                }
-            }
+            let removed = timeout(CLOSE, remove_directories(&self.ledger, backend.as_ref()));
+            let _ = future::select(pin!(removed), pin!(hurry(&self.cancel))).await;
         }
         drop(self.ledger.finish());
         self.ledger.open_objects()
@@ -143,6 +141,15 @@ impl Begun {
             if object.kind != ObjectKind::Directory && backend.remove(&object).await.is_ok() {
                 drop(self.ledger.gone(&[object]));
             }
+        }
+    }
+}
+
+/// Has the backend remove the directories that are left.
+async fn remove_directories(ledger: &RunLedger, backend: &dyn Backend) {
+    for object in ledger.open_objects() {
+        if object.kind == ObjectKind::Directory && removed_by(backend, &object).await.is_ok() {
+            drop(ledger.gone(&[object]));
         }
     }
 }

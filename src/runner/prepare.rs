@@ -9,6 +9,7 @@ use super::begun::{Begun, unless_cancelled};
 use super::error::{NotRun, RunError};
 use super::home::Home;
 use super::load::{self, Loaded};
+use super::made::Made;
 use super::request::{Request, Source, Target};
 use super::secrets::{self, Gathered};
 use crate::backend::{Backend, BackendError, docker};
@@ -64,7 +65,7 @@ pub async fn prepare(
     if let Some(loaded) = &loaded {
         request.approval.check(&loaded.plan)?;
     }
-    let mut begun = Begun::new(home, &request.target, &cancel)?;
+    let mut begun = Begun::new(home, &request.target, &request.made, &cancel)?;
     match get_ready(&mut begun, &request, loaded, backend, &cancel).await {
         Ok((loaded, secrets, record, backend)) => {
             Ok(Prepared { begun, request, loaded, secrets, record, backend, cancel })
@@ -82,10 +83,11 @@ pub async fn cloned(
     source: &Source,
     file: Option<&Path>,
     choice: &Choice,
+    made: &Made,
     cancel: &Cancel,
 ) -> Result<Loaded, NotRun> {
     let target = Target::Pipeline { source: source.clone(), file: file.map(Path::to_owned) };
-    let mut begun = Begun::new(home, &target, cancel)?;
+    let mut begun = Begun::new(home, &target, made, cancel)?;
     let loaded = match begun.capture().await {
         Ok(()) => from_capture(&begun, file, choice),
         Err(error) => Err(error),

@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use super::gates::Approval;
+use super::made::Made;
 use super::secrets::SecretSources;
 use crate::base::masker::Masker;
 use crate::base::{Bytes, Secret};
@@ -33,6 +34,8 @@ pub struct Request {
     pub approval: Approval,
     /// What the user has set.
     pub settings: Settings,
+    /// Tells what the run has made so far.
+    pub made: Made,
 }
 
 /// What runs.
@@ -95,6 +98,7 @@ impl Request {
             secret_sources: SecretSources::default(),
             approval: Approval::default(),
             settings: Settings::default(),
+            made: Made::default(),
         }
     }
 

@@ -15,6 +15,9 @@ use crate::checks::CANARY;
 /// The image that all tests use.
 pub const IMAGE: &str = "windlass/busybox";
 
+/// A step that is up until it is told that it is [`enough`](Bed::enough), however long that takes.
+pub const UNTIL_ENOUGH: &str = "echo up; until [ -e enough ]; do sleep 0.1; done; echo done";
+
 /// Where the engine listens.
 pub fn docker_host() -> String {
     std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned())
@@ -35,6 +38,16 @@ pub fn peak(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? << 10)
+}
+
+/// Waits until this is so.
+#[track_caller]
+pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !happened() {
+        assert!(start.elapsed() < Duration::from_mins(1), "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// A test's own place.
@@ -153,6 +166,15 @@ impl Bed {
     /// Everything of this place that its engine knows.
     pub fn objects(&self) -> Vec<String> {
         self.objects_on(&self.engine)
+    }
+
+    /// Has the steps of every run of this place see the file that [`UNTIL_ENOUGH`] waits for.
+    pub fn enough(&self) {
+        for name in self.objects().iter().filter(|name| !name.ends_with("-workspace")) {
+            let mut command = Command::new("docker");
+            command.env("DOCKER_HOST", &self.engine).args(["exec", name, "touch", "/workspace/enough"]);
+            assert!(command.status().unwrap().success(), "{name}");
+        }
     }
 
     /// Everything of this place that an engine knows.
@@ -310,6 +332,11 @@ impl Running {
             );
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Whether it has said this.
+    pub fn has_said(&self, text: &str) -> bool {
+        self.said().contains(text)
     }
 
     fn said(&self) -> String {

@@ -4,11 +4,11 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::bed::{Bed, IMAGE, docker_host, full};
+use crate::bed::{Bed, IMAGE, full, until};
 use crate::tty::{CTRL_C, CTRL_Z, Terminal};
 
 /// A shell with job control, which shows what it does.
@@ -30,14 +30,6 @@ fn type_run(terminal: &mut Terminal, more: &str) {
 /// Goes back to it, to have its exit code shown.
 const FG: &str = "fg; echo ended with $?\n";
 
-/// Has all steps see a file in their workspace.
-fn enough(bed: &Bed) {
-    let name = bed.objects().into_iter().find(|name| !name.ends_with("-workspace")).unwrap();
-    let mut command = Command::new("docker");
-    command.env("DOCKER_HOST", docker_host()).args(["exec", &name, "touch", "/workspace/enough"]);
-    assert!(command.status().unwrap().success());
-}
-
 /// Types the end of the shell.
 fn leave(mut terminal: Terminal) -> String {
     terminal.press("exit\n");
@@ -49,15 +41,6 @@ fn written(bed: &Bed, name: &str) -> String {
     let trees = fs::read_dir(bed.home().join("trees")).unwrap();
     let places: Vec<PathBuf> = trees.map(|tree| tree.unwrap().path().join("upper").join(name)).collect();
     places.iter().find_map(|place| fs::read_to_string(place).ok()).unwrap_or_default()
-}
-
-#[track_caller]
-fn until(what: &str, mut happened: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !happened() {
-        assert!(start.elapsed() < Duration::from_mins(1), "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// Whether a process is stopped, by the system's word.
@@ -81,7 +64,7 @@ fn ctrl_z_stops_the_runner_and_not_the_steps() {
     until("the step runs on", || written(&bed, "count").trim().parse().is_ok_and(|now: u32| now > seen + 20));
     terminal.press(FG);
     terminal.wait_for("going on");
-    enough(&bed);
+    bed.enough();
     terminal.wait_for("ended with 0");
     let _said = leave(terminal);
     let log = String::from_utf8(bed.log("unit")).unwrap();
@@ -139,7 +122,7 @@ fn many_stops_under_load_lose_nothing() {
         terminal.press(FG);
         terminal.wait_for_times("going on", cycle);
     }
-    enough(&bed);
+    bed.enough();
     terminal.wait_for("ended with 0");
     let _said = leave(terminal);
     let mut lines = 0;

@@ -6,7 +6,7 @@ use crate::cli::signal::Signals;
 use crate::cli::{failure, output};
 use crate::engine;
 use crate::frontend::Choice;
-use crate::runner::{self, Home, Invalid, Loaded, NotRun, RunError, Source};
+use crate::runner::{self, Home, Invalid, Loaded, Made, NotRun, RunError, Source};
 
 /// Why there is no plan.
 pub(super) enum Stopped {
@@ -54,9 +54,10 @@ async fn compile(pipeline: &Pipeline, choice: &Choice) -> Result<Loaded, Stopped
         Source::Url { .. } => {
             let home = Home::open().map_err(|error| Stopped::Said(failure::home(&error)))?;
             let (handle, cancel) = engine::cancel();
-            let signals =
-                Signals::listen(handle).map_err(|error| Stopped::Said(failure::no_signals(&error)))?;
-            let loaded = runner::cloned(&home, &source, file, choice, &cancel).await;
+            let made = Made::default();
+            let signals = Signals::listen(handle, made.clone());
+            let signals = signals.map_err(|error| Stopped::Said(failure::no_signals(&error)))?;
+            let loaded = runner::cloned(&home, &source, file, choice, &made, &cancel).await;
             (loaded, signals.exit())
         }
     };

@@ -11,17 +11,18 @@ use crate::cli::{failure, output, secrets, suspend};
 use crate::config::Settings;
 use crate::engine;
 use crate::report::{Ndjson, Notices, Plain, Raw, Reader, ReaderFailure, Style};
-use crate::runner::{self, Approval, Home, Prepared, Request, Target};
+use crate::runner::{self, Approval, Home, Made, Prepared, Request, Target};
 
 /// Runs a pipeline, or one command in one container.
 pub(in crate::cli) async fn run(args: Run) -> Exit {
     // From here on a signal is a request, whatever is going on.
     let (handle, cancel) = engine::cancel();
-    let signals = match suspend::listen().and_then(|()| Signals::listen(handle)) {
+    let made = Made::default();
+    let signals = match suspend::listen().and_then(|()| Signals::listen(handle, made.clone())) {
         Ok(signals) => signals,
         Err(error) => return failure::no_signals(&error),
     };
-    let request = match request(&args) {
+    let request = match request(&args, made) {
         Ok(request) => request,
         Err(exit) => return exit,
     };
@@ -72,7 +73,7 @@ fn is_output(failure: &ReaderFailure) -> bool {
     matches!(failure.reader, "plain" | "ndjson")
 }
 
-fn request(args: &Run) -> Result<Request, Exit> {
+fn request(args: &Run, made: Made) -> Result<Request, Exit> {
     let target = if let Some(image) = &args.image {
         Target::Image { image: image.clone(), command: args.command.clone() }
     } else {
@@ -91,6 +92,7 @@ fn request(args: &Run) -> Result<Request, Exit> {
         keep_going: args.keep_going,
         approval: Approval { names: args.approve.clone(), ask: Terminal::there() },
         settings,
+        made,
         secret_sources: secrets::sources(&args.secret_file).map_err(|error| failure::secret_file(&error))?,
         ..Request::new(target)
     })
