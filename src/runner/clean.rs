@@ -14,7 +14,7 @@ use super::begun::removed_by;
 use super::error::RunError;
 use super::home::Home;
 use super::prepare::Connecting;
-use crate::backend::{Backend, BackendError};
+use crate::backend::{Backend, BackendError, docker};
 use crate::base::{RunId, safe_dir};
 use crate::ledger::{DeadRun, Ledger, Object, ObjectKind};
 use crate::source;
@@ -90,7 +90,11 @@ pub async fn clean(home: &Home, backend: Connecting) -> Result<Cleaned, RunError
     }
     let home = home.path().to_owned();
     // Nobody's in particular, so no ledger has it; what goes wrong is tried again by the next capture.
-    drop(tokio::task::spawn_blocking(move || source::remove_unfinished(&home)).await);
+    let unfinished = tokio::task::spawn_blocking(move || {
+        docker::remove_unfinished(&home);
+        source::remove_unfinished(&home)
+    });
+    drop(unfinished.await);
     Ok(cleaned)
 }
 

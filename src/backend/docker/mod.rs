@@ -50,6 +50,8 @@ use session::DockerSession;
 
 /// Seconds that a call which is no stream may take.
 const CALL: u64 = 120;
+/// Where helpers are, in a state directory.
+const HELPERS: &str = "helper";
 /// The oldest API with all that is used here (Engine 19.03).
 const OLDEST_API: (usize, usize) = (1, 40);
 
@@ -170,10 +172,15 @@ pub fn lend_helper(state: &Path) -> Result<PathBuf, BackendError> {
     })
 }
 
+/// Removes from a state directory what processes left there that were killed while they looked for an engine.
+pub fn remove_unfinished(state: &Path) {
+    reach::remove_markers(&state.join(HELPERS));
+}
+
 /// Puts the helper where containers can mount it; once per version, safe with several at once.
 fn install_helper(state: &Path) -> io::Result<PathBuf> {
     let digest = hex(&Sha256::digest(helper::EXECUTABLE));
-    let directory = state.join("helper");
+    let directory = state.join(HELPERS);
     let path = directory.join(&digest[..16]);
     let installed = || fs::metadata(&path).is_ok_and(|found| found.len() == helper::EXECUTABLE.len() as u64);
     if installed() {

@@ -3,7 +3,8 @@
 //! An engine in a mount namespace of its own has our kernel and not our files; one in a virtual machine
 //! may be given our paths and still mount no layers from them.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::os::linux::fs::MetadataExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -103,20 +104,66 @@ async fn beyond(socket: Option<&Path>, marker: &Path) -> bool {
     }
 }
 
-/// A file that is nowhere else, as long as this lives.
-struct Marker(PathBuf);
+/// What the names of markers begin with.
+const MARKER: &str = ".seen-";
+
+/// A file that is nowhere else, as long as this lives; so long it is locked, and whoever finds one that is not removes it.
+struct Marker(PathBuf, File);
 
 impl Marker {
-    fn new(directory: &Path) -> std::io::Result<Self> {
-        let path = directory.join(format!(".seen-{}", InstanceId::generate()));
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        Ok(Self(path))
+    fn new(directory: &Path) -> io::Result<Self> {
+        let path = directory.join(format!("{MARKER}{}", InstanceId::generate()));
+        loop {
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+            file.lock()?;
+            // Until it was locked it looked like one that was left.
+            if file.metadata()?.st_nlink() > 0 {
+                return Ok(Self(path, file));
+            }
+        }
     }
 }
 
 impl Drop for Marker {
     fn drop(&mut self) {
-        // One that stays is an empty file.
+        // One that stays is found by the next clean-up.
         let _ = fs::remove_file(&self.0);
+        // A child that is just being started may have the file open too.
+        let _ = self.1.unlock();
+    }
+}
+
+/// Removes the markers in a directory that processes left which were killed.
+pub(super) fn remove_markers(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let is_marker = entry.file_name().to_string_lossy().starts_with(MARKER);
+        // What cannot be opened or removed now is found by the next one.
+        if is_marker
+            && let Ok(file) = File::open(entry.path())
+            && file.try_lock().is_ok()
+        {
+            let _ = fs::remove_file(entry.path());
+            let _ = file.unlock();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markers_that_were_left_are_removed_and_no_other_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let live = Marker::new(directory.path()).unwrap();
+        for name in [".seen-dead", "helper"] {
+            fs::write(directory.path().join(name), "").unwrap();
+        }
+        remove_markers(directory.path());
+        let names = || fs::read_dir(directory.path()).unwrap().count();
+        assert!(live.0.exists() && directory.path().join("helper").exists());
+        assert_eq!(names(), 2);
+        drop(live);
+        assert_eq!(names(), 1);
     }
 }
