@@ -14,6 +14,13 @@ use crate::bed::{Bed, Ran, docker_host, full};
 /// In the environment of every run, and never to be found anywhere.
 pub const CANARY: &str = "canary-5b1f0c9de7";
 
+/// How often a fault is done of which the reason is known: `WINDLASS_TEST_REPEAT` times, else 100 in full.
+pub fn repeats() -> usize {
+    let asked = std::env::var("WINDLASS_TEST_REPEAT").ok();
+    let often = if full() { 100 } else { 1 };
+    asked.map_or(often, |text| text.parse().expect("WINDLASS_TEST_REPEAT is a number")).max(1)
+}
+
 /// All of a sweep in full, else about so many of it, spread evenly, and not always on the same foot.
 pub fn sample<T>(all: Vec<T>, count: usize) -> Vec<T> {
     let every = if full() { 1 } else { all.len().div_ceil(count) | 1 };

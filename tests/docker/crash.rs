@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::bed::{Bed, full};
+use crate::bed::{Bed, UNTIL_ENOUGH, full};
+use crate::checks::at_once;
 
 /// The calls that can change what is on a disk, and the locks.
 const CALLS: &str = "openat,mkdir,mkdirat,mknod,mknodat,rename,renameat,renameat2,unlink,unlinkat,rmdir,link,linkat,\
@@ -132,11 +133,11 @@ fn kill_9_at_any_write_of_a_first_run_leaves_nothing_that_clean_does_not_find() 
     let sites = kill_at(&bed(), &["run"], usize::MAX);
     let sample = sample(sites, 16);
     println!("{} of {sites} sites of a first run", sample.len());
-    for site in sample {
+    at_once(sample, |site| {
         let bed = bed();
         kill_at(&bed, &["run"], site);
         assert_mended(&bed, &format!("site {site} of {sites}"));
-    }
+    });
 }
 
 #[test]
@@ -193,7 +194,7 @@ fn process_with(id: u32) -> Child {
 
 #[test]
 fn clean_tells_a_dead_run_from_those_that_live() {
-    let bed = Bed::with_script("echo up; sleep 4; echo done");
+    let bed = Bed::with_script(UNTIL_ENOUGH);
     let id = dead(&bed);
     let before = bed.objects();
     let runs: Vec<_> = (0..2)
@@ -213,6 +214,7 @@ fn clean_tells_a_dead_run_from_those_that_live() {
         assert!(ran.stdout.contains(&object) && !after.contains(&object), "{object}: {}", ran.stdout);
     }
     assert_eq!(after.len(), 4, "two containers and two volumes: {after:?}");
+    bed.enough();
     for running in runs {
         let _ran = running.finish().code(0).says("│ done");
     }

@@ -3,6 +3,7 @@
 mod calls;
 mod daemons;
 mod leftovers;
+mod reasons;
 mod streams;
 
 use std::io::{Read, Write};
@@ -14,13 +15,17 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::bed::{Bed, IMAGE, docker_host, full};
+use crate::bed::{Bed, IMAGE, UNTIL_ENOUGH, docker_host, full};
+use crate::checks::at_once;
 use crate::proxy::{CHANGES, Fault, Hook, Proxy, Rule};
 
+/// In full with a service, and so a network.
 fn two_stages() -> String {
+    let service = format!("db: {{ image: {IMAGE}, command: [sleep, '60'] }}");
+    let services = if full() { service } else { String::new() };
     format!(
         "stages:\n\
-         - {{ name: a, steps: [{{ name: one, image: {IMAGE}, run: echo one }}] }}\n\
+         - {{ name: a, steps: [{{ name: one, image: {IMAGE}, run: echo one, services: {{ {services} }} }}] }}\n\
          - {{ name: b, steps: [{{ name: two, image: {IMAGE}, run: echo two }}, {{ name: three, image: {IMAGE}, run: echo three }}] }}\n"
     )
 }
@@ -64,14 +69,11 @@ fn kill_9_at_any_call_leaves_nothing_that_clean_does_not_find() {
     let calls = proxy.seen();
     assert!(calls >= 10, "a volume, three containers with create, start and removal: {calls}");
     let moments = [Fault::Before as fn(Hook) -> Fault, Fault::After];
-    for nth in 1..=calls {
-        for (number, moment) in moments.into_iter().enumerate() {
-            // Ordinarily one of the two, in turn.
-            if full() || (nth + number) % 2 == 0 {
-                kill_at(nth, moment);
-            }
-        }
-    }
+    let sites = (1..=calls).flat_map(|nth| moments.into_iter().enumerate().map(move |at| (nth, at)));
+    // Ordinarily one of the two, in turn.
+    let sites = sites.filter(|(nth, (number, _))| full() || (nth + number) % 2 == 0);
+    let killed = at_once(sites.collect(), |(nth, (_, moment))| kill_at(nth, moment));
+    println!("{} kills at {calls} calls", killed.len());
 }
 
 #[test]
@@ -99,12 +101,13 @@ fn containers_end_by_themselves_after_kill_9() {
 
 #[test]
 fn clean_touches_nothing_that_lives() {
-    let bed = Bed::with_script("echo up; sleep 3; echo done");
+    let bed = Bed::with_script(UNTIL_ENOUGH);
     let mut running = bed.start(&["run"]);
     running.wait_for("│ up");
     let before = bed.objects();
     let _ran = bed.windlass(&["clean"]).code(0);
     assert_eq!(bed.objects(), before);
+    bed.enough();
     let _ran = running.finish().code(0).says("│ done");
     bed.assert_clean();
 }

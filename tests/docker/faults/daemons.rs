@@ -6,32 +6,41 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::bed::{Bed, IMAGE, Ran, full};
-use crate::checks::{at_once, numbered, numbers};
+use crate::checks::{at_once, numbered, numbers, repeats};
 use crate::daemon::{Daemon, Habit};
 
 #[test]
 fn a_daemon_that_is_killed_and_takes_its_containers_along_is_one_reason() {
     let mut daemon = Daemon::start(Habit::None);
     let before = daemon.snapshot();
-    let rounds = if full() { 10 } else { 2 };
+    let (rounds, runs) = if full() { (10, repeats().div_ceil(10)) } else { (2, 1) };
     for round in 0..rounds {
-        let bed = Bed::with_script(&numbered(1000, "sleep 0.1;")).through(&daemon.address());
-        let mut running = bed.start(&["run", "--output", "json"]);
-        running.wait_for("20 158380");
+        let all = at_once((0..runs).collect(), |_| {
+            let bed = Bed::with_script(&numbered(10_000, "sleep 0.1;")).through(&daemon.address());
+            let mut running = bed.start(&["run", "--output", "json"]);
+            running.wait_for("20 158380");
+            (bed, running)
+        });
         daemon.kill();
-        // The other may be back before anybody looks.
-        if round % 2 == 0 {
-            running.wait_for("the engine went away");
-        }
+        let all = all.into_iter().map(|(bed, mut running)| {
+            // The other may be back before anybody looks.
+            if round % 2 == 0 {
+                running.wait_for("the engine went away");
+            }
+            (bed, running)
+        });
+        let all: Vec<_> = all.collect();
         daemon.restart();
-        let ran = running.finish().code(6);
-        assert_eq!(ran.ends()["unit"], "lost daemon_lost", "{}", ran.stdout);
-        let log = String::from_utf8(bed.log("unit")).unwrap();
-        assert!(log.lines().count() >= 20 && numbers(1000).starts_with(&log), "up to the cut: {log}");
-        bed.assert_sound_on(&daemon.address(), &ran);
+        for (bed, running) in all {
+            let ran = running.finish().code(6);
+            assert_eq!(ran.ends()["unit"], "lost daemon_lost", "{}", ran.stdout);
+            let log = String::from_utf8(bed.log("unit")).unwrap();
+            assert!(log.lines().count() >= 20 && numbers(10_000).starts_with(&log), "up to the cut: {log}");
+            bed.assert_sound_on(&daemon.address(), &ran);
+        }
         assert_eq!(daemon.snapshot(), before);
     }
-    println!("F15: {rounds} daemons killed: lost daemon_lost");
+    println!("F15: {rounds} daemons killed under {} runs: lost daemon_lost", rounds * runs);
 }
 
 /// Engines before 23 do not count a volume's users right that outlive them, and keep it until they start the next
@@ -49,23 +58,29 @@ fn give_back(bed: &Bed, daemon: &mut Daemon, ran: &Ran) {
     let _ran = bed.windlass(&["clean"]).code(0);
 }
 
+/// The others begin to print when all four have their orders: a step without them has not begun.
+const SLOWLY: &str =
+    "sleep 0.1; [ $i = 10 ] && { until [ $(ls | grep -c up.) = 4 ]; do sleep 0.1; done; touch on; };";
+
 #[test]
 fn a_step_goes_on_where_its_container_does() {
     let mut daemon = Daemon::start(Habit::LiveRestore);
     let before = daemon.snapshot();
     // One is slow. One is in the middle of a flood: what the daemon has in its memory goes with it, and is said again.
     // One is near the end of its flood, and may be over before the daemon is back.
-    let steps =
-        [("slow", 40, "sleep 0.1; [ $i = 10 ] && touch on;"), ("flood", 60_000, ""), ("short", 15_000, "")];
+    let steps = [("slow", 40, SLOWLY), ("flood", 60_000, ""), ("short", 15_000, "")];
     let step = |(name, lines, pause): (&str, usize, &str)| {
         let script = numbered(lines, pause);
-        let wait = if name == "slow" { "" } else { "until [ -e on ]; do sleep 0.1; done; " };
-        format!("- {{ name: {name}, image: {IMAGE}, run: {:?} }}\n", format!("{wait}{script}"))
+        let wait = if name == "slow" { "" } else { "; until [ -e on ]; do sleep 0.1; done" };
+        format!(
+            "- {{ name: {name}, image: {IMAGE}, run: {:?} }}\n",
+            format!("touch up.{name}{wait}; {script}")
+        )
     };
     let pipeline =
         format!("stages:\n- name: test\n  steps:\n{}", steps.map(|one| format!("  {}", step(one))).concat());
     // Only signals reach a step afterwards: a stop does.
-    let endless = "trap 'echo bye; exit 0' TERM; echo up; while true; do sleep 0.1; done";
+    let endless = "trap 'echo bye; exit 0' TERM; echo up; touch up.endless; while true; do sleep 0.1; done";
     let pipeline = format!("{pipeline}  - {{ name: endless, image: {IMAGE}, run: {endless:?} }}\n");
     let rounds = if full() { 10 } else { 1 };
     for _ in 0..rounds {
@@ -106,10 +121,11 @@ fn a_daemon_that_stands_still_is_said_and_then_lost() {
         running.wait_for("\"up");
         (bed, running)
     };
-    let all = [start_one(), start_one()];
+    let (bed, mut lost) = start_one();
+    let (other, mut asked) = start_one();
+    let more = at_once((1..repeats()).collect(), |_| start_one());
     daemon.signal(Signal::STOP);
     let stopped = Instant::now();
-    let [(bed, mut lost), (other, mut asked)] = all;
     lost.wait_for("does not answer");
     let said = stopped.elapsed();
     assert!(said < Duration::from_secs(14), "said after {said:?}");
@@ -128,13 +144,22 @@ fn a_daemon_that_stands_still_is_said_and_then_lost() {
     assert!(ended < Duration::from_secs(90), "ended after {ended:?}");
     assert_eq!(ran.ends()["unit"], "lost daemon_lost", "{}", ran.stdout);
     assert!(ran.stderr.contains("windlass clean"), "{}", ran.stderr);
+    let more: Vec<_> = more
+        .into_iter()
+        .map(|(bed, lost)| {
+            let ran = lost.finish().code(6);
+            assert_eq!(ran.ends()["unit"], "lost daemon_lost", "{}", ran.stdout);
+            bed
+        })
+        .collect();
     daemon.signal(Signal::CONT);
-    for bed in [bed, other] {
+    let count = more.len() + 1;
+    for bed in more.into_iter().chain([bed, other]) {
         let _ran = bed.windlass(&["clean"]).code(0);
         bed.assert_clean_on(&daemon.address());
     }
     assert_eq!(daemon.snapshot(), before);
-    println!("F25: said after {said:?}, ended after {ended:?}");
+    println!("F25: {count} lost: said after {said:?}, ended after {ended:?}");
 }
 
 #[test]

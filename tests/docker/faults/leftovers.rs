@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use crate::bed::{Bed, IMAGE, docker_host};
+use crate::bed::{Bed, IMAGE, UNTIL_ENOUGH, docker_host};
 use crate::checks::at_once;
 use crate::proxy::{CREATE, Fault, Proxy, REMOVE, Rule, Site, VOLUME_REMOVE};
 use crate::registry::Registry;
@@ -56,13 +56,14 @@ fn what_cannot_be_removed_is_named_and_changes_no_exit_code() {
 
 #[test]
 fn a_volume_that_somebody_uses_is_left_for_clean() {
-    let bed = Bed::with_script("echo up; sleep 3");
+    let bed = Bed::with_script(UNTIL_ENOUGH);
     let mut running = bed.start(&["run"]);
     running.wait_for("│ up");
     let volume = bed.objects().into_iter().find(|name| name.ends_with("-workspace")).unwrap();
     let holder = format!("{volume}-holder");
     let mount = format!("{volume}:/held");
     assert!(docker(&["run", "--detach", "--name", &holder, "--volume", &mount, IMAGE, "sleep", "600"]));
+    bed.enough();
     let ran = running.finish().code(0);
     assert!(docker(&["rm", "--force", &holder]));
     let ran = ran.warns(&volume).warns("windlass clean");
