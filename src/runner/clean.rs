@@ -92,7 +92,7 @@ pub async fn clean(home: &Home, backend: Connecting) -> Result<Cleaned, RunError
     // Nobody's in particular, so no ledger has it; what goes wrong is tried again by the next capture.
     let unfinished = tokio::task::spawn_blocking(move || {
         docker::remove_unfinished(&home);
-        source::remove_unfinished(&home)
+        source::remove_unfinished(&home);
     });
     drop(unfinished.await);
     Ok(cleaned)

@@ -23,7 +23,7 @@ fn stubborn() -> Bed {
 
 #[test]
 fn one_signal_stops_gracefully_and_finally_runs() {
-    for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15), (Signal::HUP, 1)] {
+    at_once(vec![(Signal::INT, 2), (Signal::TERM, 15), (Signal::HUP, 1)], |(signal, number)| {
         let bed = stubborn();
         let mut running = bed.start(&["run"]);
         running.wait_for("│ up");
@@ -39,7 +39,7 @@ fn one_signal_stops_gracefully_and_finally_runs() {
         let ran = ran.says("│ tidied").says("cancelled");
         assert!(!ran.stdout.contains("│ told") && !ran.stdout.contains("│ never"), "{}", ran.stdout);
         bed.assert_clean();
-    }
+    });
 }
 
 #[test]
@@ -137,7 +137,8 @@ fn a_third_signal_names_what_is_still_being_made_and_clean_removes_it() {
 #[test]
 fn signals_in_every_phase_leave_nothing() {
     // From before the capture to after the last step.
-    for delay in [0, 5, 10, 20, 40, 80, 120, 160, 200, 250, 300, 400, 500, 700, 900] {
+    let delays = [0, 5, 10, 20, 40, 80, 120, 160, 200, 250, 300, 400, 500, 700, 900];
+    at_once(delays.to_vec(), |delay| {
         for signal in [Signal::INT, Signal::TERM] {
             let bed = Bed::new(&format!(
                 "stages:\n\
@@ -151,7 +152,7 @@ fn signals_in_every_phase_leave_nothing() {
             assert_ne!(ran.status.code(), Some(70), "{}\n{}", ran.stdout, ran.stderr);
             bed.assert_clean();
         }
-    }
+    });
 }
 
 #[test]

@@ -68,7 +68,7 @@ pub(super) async fn attached(
         AttachContainerOptionsBuilder::new().stdin(true).stdout(true).stderr(true).stream(true).build();
     let mut tries = 0;
     let attached = loop {
-        create(docker, common, name, body).await?;
+        Box::pin(create(docker, common, name, body)).await?;
         match call::once(docker.attach_container(name, Some(options.clone()))).await {
             Ok(attached) => break attached,
             Err(error) if error::may_pass(&error) && tries + 1 < TRIES => {

@@ -80,8 +80,8 @@ fn end(bed: &Bed, ran: &Ran) -> String {
 }
 
 fn docker(arguments: &[&str]) {
-    let mut command = Command::new("docker");
-    assert!(command.env("DOCKER_HOST", docker_host()).args(arguments).output().unwrap().status.success());
+    let output = Command::new("docker").env("DOCKER_HOST", docker_host()).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Removes the container that runs, as somebody else would.
@@ -104,8 +104,10 @@ fn full_workspace() -> String {
 }
 
 /// An image that goes away between each pull and create.
-fn pruned(registry: &Registry, number: usize) -> String {
-    let image = registry.image(&format!("team/reasons-{number}:1"));
+fn pruned(number: usize) -> String {
+    // Its own image: to remove one name of several would take the content from under the others.
+    let registry = Registry::start(&format!("reasons-{number}"));
+    let image = registry.image("team/reasons:1");
     let name = image.clone();
     let prune = Arc::new(move || docker(&["rmi", &name]));
     let sockets = tempfile::tempdir().unwrap();
@@ -160,7 +162,7 @@ fn rows() -> Vec<Row> {
         image("F26: for another processor", "failed image_wrong_platform", "windlass/busybox:foreign"),
         image("F27: nobody listens", "lost image_pull_failed", "127.0.0.1:9/team/tool:1"),
         row("F29: pruned each time", "failed image_not_found", move || {
-            pruned(&registry, pulled.fetch_add(1, Ordering::SeqCst))
+            pruned(pulled.fetch_add(1, Ordering::SeqCst))
         }),
         row("F30: a full workspace", "failed exit_code", full_workspace),
         meanwhile("removed by somebody", "lost deleted", remove),
