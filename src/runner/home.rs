@@ -90,8 +90,12 @@ impl Home {
     /// # Errors
     /// As of [`Home::at`], and [`HomeError::NoPlace`] when no variable names a place.
     pub fn open() -> Result<Self, HomeError> {
-        let path = place(|name| std::env::var_os(name).filter(|value| !value.is_empty()));
-        Self::at(&path.ok_or(HomeError::NoPlace)?)
+        Self::at(&Self::place().ok_or(HomeError::NoPlace)?)
+    }
+
+    /// Where that is, whether or not it is there.
+    pub fn place() -> Option<PathBuf> {
+        place(|name| std::env::var_os(name).filter(|value| !value.is_empty()))
     }
 
     /// Opens a state directory, making it where it is not there yet.

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::error::{Invalid, RunError};
+use super::home::Home;
 use super::request::{Source, Target};
 use super::single;
 use crate::base::{Diagnostic, Severity, SourceText};
@@ -38,7 +39,11 @@ pub struct Loaded {
 ///
 /// # Errors
 /// [`RunError`] when there is no file, or it is not valid.
-pub(super) fn before_capture(target: &Target, choice: &Choice) -> Result<Option<Loaded>, RunError> {
+pub(super) fn before_capture(
+    home: &Home,
+    target: &Target,
+    choice: &Choice,
+) -> Result<Option<Loaded>, RunError> {
     match target {
         Target::Image { image, command } => {
             let plan = single::plan(image, command);
@@ -55,19 +60,25 @@ pub(super) fn before_capture(target: &Target, choice: &Choice) -> Result<Option<
             }))
         }
         Target::Pipeline { source: Source::Directory(dir) | Source::InPlace(dir), file } => {
-            directory(dir, file.as_deref(), choice).map(Some)
+            directory(Some(home.path()), dir, file.as_deref(), choice).map(Some)
         }
         Target::Pipeline { source: Source::Url { .. }, .. } => Ok(None),
     }
 }
 
-/// Compiles the pipeline of a directory, as it is now.
+/// Compiles the pipeline of a directory, as it is now. The state directory `home`, which need not be there,
+/// is no part of the source.
 ///
 /// # Errors
 /// [`RunError`] when there is no such directory or file, or the file is not valid.
-pub fn directory(dir: &Path, file: Option<&Path>, choice: &Choice) -> Result<Loaded, RunError> {
+pub fn directory(
+    home: Option<&Path>,
+    dir: &Path,
+    file: Option<&Path>,
+    choice: &Choice,
+) -> Result<Loaded, RunError> {
     let failed = |source| RunError::Directory { path: dir.to_owned(), source };
-    let view = DirectoryView::open(dir).map_err(failed)?;
+    let view = DirectoryView::open(dir, home).map_err(failed)?;
     let file = file.map(|file| relative(view.root(), file));
     compile(&view, file.as_deref(), choice)
 }
@@ -78,7 +89,7 @@ pub fn directory(dir: &Path, file: Option<&Path>, choice: &Choice) -> Result<Loa
 /// [`RunError`] when the directory or its repository cannot be read.
 pub fn git_of(dir: &Path) -> Result<GitFacts, RunError> {
     let failed = |source| RunError::Directory { path: dir.to_owned(), source };
-    DirectoryView::open(dir).and_then(|view| view.git()).map_err(failed)
+    DirectoryView::open(dir, None).and_then(|view| view.git()).map_err(failed)
 }
 
 /// Finds the pipeline file of a source and has the front end compile it.

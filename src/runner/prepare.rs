@@ -61,7 +61,8 @@ pub async fn prepare(
     cancel: Cancel,
 ) -> Result<Prepared, NotRun> {
     // Whatever can be wrong before anything is made is looked at first.
-    let loaded = load::before_capture(&request.target, &request.choice)?.map(load::supported).transpose()?;
+    let loaded = load::before_capture(home, &request.target, &request.choice)?;
+    let loaded = loaded.map(load::supported).transpose()?;
     if let Some(loaded) = &loaded {
         request.approval.check(&loaded.plan)?;
     }

@@ -44,6 +44,13 @@ pub fn root_of(directory: &Path) -> PathBuf {
     root.or_else(|| directory.canonicalize().ok()).unwrap_or_else(|| directory.to_owned())
 }
 
+/// The path of the state directory from the root of a source, where it lies in there: it is no part of it.
+pub(super) fn below(root: &Path, home: &Path) -> Option<Vec<u8>> {
+    let home = home.canonicalize().ok()?;
+    let below = home.strip_prefix(root).ok()?.as_os_str().as_bytes();
+    (!below.is_empty()).then(|| below.to_owned())
+}
+
 /// Captures a directory, or the repository it is in, with its uncommitted work.
 ///
 /// # Errors
@@ -159,11 +166,7 @@ impl<'w> Survey<'w> {
         }
         let directory = directory.canonicalize().map_err(io_at("read", directory))?;
         // A state directory within the tree would hold a copy of itself.
-        let home = home.and_then(|home| home.canonicalize().ok());
-        let within = |root: &Path| {
-            let below = home.as_ref()?.strip_prefix(root).ok()?;
-            Some(below.as_os_str().as_bytes().to_owned()).filter(|below| !below.is_empty())
-        };
+        let within = |root: &Path| below(root, home?);
         let Some(Known { source, index, fresh, facts, mut changed }) = known::read(&directory, watch)? else {
             let rules =
                 Rules { ignore_file: ".windlassignore", skipped: within(&directory), ..Rules::default() };

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::beneath;
 use super::captured::Captured;
-use super::directory::look;
+use super::directory::{below, look};
 use super::error::{SourceError, io_at};
 use super::fetch::SILENCE;
 use super::git::Source;
@@ -33,6 +33,8 @@ const MOST_REFS: u64 = 64 << 20;
 #[derive(Debug)]
 pub(super) struct LazyFiles {
     root: PathBuf,
+    /// Our own directory in there, which is no part of the source.
+    skipped: Option<Vec<u8>>,
     clone: Option<Cloned>,
     seen: OnceLock<Result<Seen, String>>,
     changes: OnceLock<Result<Changes, String>>,
@@ -63,8 +65,9 @@ enum Changes {
 
 impl LazyFiles {
     /// Those of a directory, which is the root of its repository if it is in one.
-    pub(super) fn of_directory(root: &Path) -> Self {
-        Self { root: root.to_owned(), clone: None, seen: OnceLock::new(), changes: OnceLock::new() }
+    pub(super) fn of_directory(root: &Path, home: Option<&Path>) -> Self {
+        let skipped = home.and_then(|home| below(root, home));
+        Self { root: root.to_owned(), skipped, clone: None, seen: OnceLock::new(), changes: OnceLock::new() }
     }
 
     /// Those of a URL's capture.
@@ -86,7 +89,7 @@ impl LazyFiles {
         });
         let commit = Oid::from_str(&captured.git.sha).ok();
         let clone = Some(Cloned { objects: root.join(".git/objects"), commit, default });
-        Self { clone, ..Self::of_directory(root) }
+        Self { clone, ..Self::of_directory(root, None) }
     }
 
     fn seen(&self) -> Result<&Seen, String> {
@@ -104,10 +107,14 @@ impl LazyFiles {
         let Some(Known { source, index, fresh, mut changed, .. }) = known else {
             // A clone was checked out with nothing beside it.
             let ignore_file = if self.clone.is_some() { "" } else { ".windlassignore" };
-            let (walk, _) = walk::walk(&self.root, Rules { ignore_file, ..Rules::default() }, watch)?;
+            let (walk, _) = walk::walk(
+                &self.root,
+                Rules { ignore_file, skipped: self.skipped.clone(), ..Rules::default() },
+                watch,
+            )?;
             return Ok(Seen { listing: walk.listing, local });
         };
-        let (walk, index) = look(&source, index, &fresh, &mut changed, None, watch)?;
+        let (walk, index) = look(&source, index, &fresh, &mut changed, self.skipped.clone(), watch)?;
         local.append(&mut changed);
         let tracked: BTreeSet<&[u8]> =
             index.iter().flat_map(|index| index.entries().iter().map(|entry| index.path(entry))).collect();

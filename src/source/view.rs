@@ -23,14 +23,14 @@ pub struct DirectoryView {
 }
 
 impl DirectoryView {
-    /// Opens a directory.
+    /// Opens a directory; the state directory `home` is no part of it, wherever it lies.
     ///
     /// # Errors
     /// When there is no such directory, or it may not be opened.
-    pub fn open(directory: &Path) -> io::Result<Self> {
+    pub fn open(directory: &Path, home: Option<&Path>) -> io::Result<Self> {
         let root = root_of(&directory.canonicalize()?);
         let files = SafeDir::open(&root)?;
-        let asked = LazyFiles::of_directory(&root);
+        let asked = LazyFiles::of_directory(&root, home);
         Ok(Self { root, files, asked })
     }
 

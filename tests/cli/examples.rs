@@ -35,7 +35,7 @@ impl Copy {
     /// The steps that will run, and with a question mark those that a run decides about; and how many
     /// warnings there are.
     fn plan(&self) -> (String, usize) {
-        let loaded = runner::directory(self.0.path(), None, &Choice::default()).expect("it compiles");
+        let loaded = runner::directory(None, self.0.path(), None, &Choice::default()).expect("it compiles");
         let steps = loaded.plan.all_steps().filter_map(|(_, step)| match &step.condition {
             Condition::True => Some(step.name.clone()),
             Condition::Late(_) => Some(format!("{}?", step.name)),

@@ -49,7 +49,7 @@ async fn compile(pipeline: &Pipeline, choice: &Choice) -> Result<Loaded, Stopped
     let file = pipeline.file.as_deref();
     let (loaded, signal) = match &source {
         Source::Directory(dir) | Source::InPlace(dir) => {
-            (runner::directory(dir, file, choice).map_err(NotRun::from), None)
+            (runner::directory(Home::place().as_deref(), dir, file, choice).map_err(NotRun::from), None)
         }
         Source::Url { .. } => {
             let home = Home::open().map_err(|error| Stopped::Said(failure::home(&error)))?;

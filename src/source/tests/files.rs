@@ -9,7 +9,7 @@ fn globs(patterns: &[&str]) -> Vec<String> {
 
 /// What a fresh look at the directory says.
 fn look(fixture: &Fixture) -> DirectoryView {
-    DirectoryView::open(&fixture.work()).expect("it is there")
+    DirectoryView::open(&fixture.work(), None).expect("it is there")
 }
 
 #[track_caller]
@@ -36,6 +36,32 @@ fn files_are_those_of_a_capture() {
         assert!(!exist(&[pattern]), "{pattern}");
     }
     assert!(exist(&["nothing", "a"]));
+}
+
+#[test]
+fn the_state_directory_is_no_file_of_the_source() {
+    let plain = Fixture::new();
+    plain.write("a", "one\n");
+    plain.write("dir/b", "two\n");
+    for fixture in [Fixture::repository(), plain] {
+        let root = fixture.work();
+        let alone = DirectoryView::open(&root, None).expect("it is there");
+        let before = alone.files().hash(&globs(&["**"]));
+        fixture.write("dir/state/instance", "an id");
+        fixture.write("dir/state/runs/one/log", "what a step printed");
+        let home = root.join("dir/state");
+        let view = DirectoryView::open(&root, Some(&home)).expect("it is there");
+        assert_eq!(view.files().hash(&globs(&["**"])), before);
+        assert_eq!(view.files().exist(&globs(&["dir/state/**"])), Ok(false));
+        assert_eq!(view.files().exist(&globs(&["dir/*"])), Ok(true), "what lies beside it is there");
+        let elsewhere = DirectoryView::open(&root, Some(&root.join("a"))).expect("it is there");
+        assert_eq!(elsewhere.files().exist(&globs(&["dir/state/**"])), Ok(true));
+    }
+    let fixture = Fixture::repository();
+    fixture.write("state/instance", "an id");
+    let view =
+        DirectoryView::open(&fixture.work(), Some(&fixture.work().join("state"))).expect("it is there");
+    assert_eq!(view.files().changed(&globs(&["**"])), Ok(false));
 }
 
 #[test]
