@@ -54,18 +54,26 @@ fn u_upper(out: &mut String, unit: u16) {
     write(out, format_args!("\\u{unit:04X}"));
 }
 
+/// What C and its heirs write for a control character that has a name.
+fn named(c: char) -> Option<&'static str> {
+    Some(match c {
+        '\x07' => "\\a",
+        '\x08' => "\\b",
+        '\x0c' => "\\f",
+        '\n' => "\\n",
+        '\r' => "\\r",
+        '\t' => "\\t",
+        '\x0b' => "\\v",
+        _ => return None,
+    })
+}
+
 /// Go's `%q`.
 fn go(text: &str) -> String {
     text.chars().fold(String::new(), |mut out, c| {
         match c {
+            _ if named(c).is_some() => out.extend(named(c)),
             '"' | '\\' => write(&mut out, format_args!("\\{c}")),
-            '\x07' => out.push_str("\\a"),
-            '\x08' => out.push_str("\\b"),
-            '\x0c' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\x0b' => out.push_str("\\v"),
             c if c.is_ascii_control() => write(&mut out, format_args!("\\x{:02x}", c as u32)),
             c if c.is_ascii() || !c.escape_debug().to_string().starts_with('\\') => out.push(c),
             c if u32::from(c) > 0xffff => write(&mut out, format_args!("\\U{:08x}", c as u32)),
@@ -100,14 +108,8 @@ fn shell(text: &str) -> Vec<String> {
 fn in_dollar_quotes(text: &str) -> String {
     text.chars().fold(String::new(), |mut out, c| {
         match c {
+            _ if named(c).is_some() => out.extend(named(c)),
             '\'' | '\\' => write(&mut out, format_args!("\\{c}")),
-            '\x07' => out.push_str("\\a"),
-            '\x08' => out.push_str("\\b"),
-            '\x0c' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\x0b' => out.push_str("\\v"),
             '\x1b' => out.push_str("\\E"),
             c if c.is_ascii_control() => write(&mut out, format_args!("\\{:03o}", c as u32)),
             c => out.push(c),
