@@ -23,9 +23,7 @@ pub(super) fn of_program(ended: Ended, asked: Option<Reason>, ran: Duration) -> 
         (How::TimedOut, _) => End::because(Reason::Timeout, None),
         (How::OutOfMemory, _) => End::because(Reason::OutOfMemory, None),
         (How::Exited(code), _) => End::exited(code),
-        (How::Signalled(signal), _) => {
-            End { signal: Some(signal), ..End::because(Reason::Signal, Some(format!("signal {signal}"))) }
-        }
+        (How::Signalled(signal), _) => End { signal: Some(signal), ..End::because(Reason::Signal, None) },
         (How::Stopped | How::Lost(_), Some(reason)) | (How::Lost(reason), None) => End::because(reason, None),
         // The backend says that we stopped it, and we did not.
         (How::Stopped, None) => End::because(Reason::Deleted, None),
