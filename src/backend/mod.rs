@@ -9,8 +9,8 @@
 //! 4. Either [`Control::go`] once, or [`Control::kill`] if the step is not wanted after all.
 //! 5. [`Started::progress`] yields output and then exactly one [`Progress::Ended`], then ends. All
 //!    output comes before the end. This holds after `kill` without `go` as well.
-//!    A service is a container like any other: once it may go, [`Control::ready`] waits until it is
-//!    ready, and steps that start after it are given its [`Started::address`] by name.
+//!    A service is a container like any other: it has its [`Started::address`] before it may go, and whoever
+//!    goes later is told it with a name. Once it may go, [`Control::ready`] waits until it is ready.
 //! 6. [`Session::close`] once, whatever happened before: removes everything the run made.
 //!
 //! # What an implementation promises
@@ -121,8 +121,8 @@ pub struct Started {
 
 /// The handle on a started container.
 pub trait Control: Send + Sync {
-    /// Lets the program run.
-    fn go(&self) -> BoxFuture<'_, ()>;
+    /// Lets the program run, which reaches services by these names.
+    fn go(&self, hosts: Hosts) -> BoxFuture<'_, ()>;
     /// TERM now, KILL after the spec's grace.
     fn stop(&self) -> BoxFuture<'_, ()>;
     /// KILL now.

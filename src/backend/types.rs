@@ -16,6 +16,9 @@ use crate::plan::{Network, Resources};
 /// Bytes that a program may write to its file of outputs (language L21).
 pub const MAX_OUTPUT: usize = 1 << 20;
 
+/// Names that a program reaches others by, and where they are.
+pub type Hosts = BTreeMap<String, IpAddr>;
+
 /// What the steps of one run share.
 #[derive(Clone, Debug)]
 pub struct RunSpec {
@@ -58,8 +61,6 @@ pub struct ContainerSpec {
     pub network: Network,
     /// It is a service, or is to reach some: it is where the services of the run are.
     pub among_services: bool,
-    /// Names of services, and where they are.
-    pub hosts: BTreeMap<String, IpAddr>,
     /// Limits; `pids` is always set.
     pub resources: Resources,
     /// From *go* until TERM.

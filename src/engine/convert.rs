@@ -166,7 +166,6 @@ impl Common {
             workspace,
             network: step.network,
             among_services: plan.services_of(step).next().is_some(),
-            hosts: BTreeMap::new(),
             resources: Resources {
                 pids: step.resources.pids.or(Some(DEFAULT_PIDS)),
                 ..step.resources.clone()
@@ -236,7 +235,6 @@ impl Common {
             workspace: false,
             network: Network::Own,
             among_services: true,
-            hosts: BTreeMap::new(),
             resources: Resources {
                 pids: service.resources.pids.or(Some(DEFAULT_PIDS)),
                 ..service.resources.clone()

@@ -96,8 +96,7 @@ async fn live(world: &World, attempt: &Attempt, mut orders: Orders) -> Result<En
 
 async fn start(world: &World, attempt: &Attempt) -> Result<Started, StartError> {
     images::wait(attempt.image.clone()).await?;
-    let hosts = attempt.beside.addresses().await?;
-    world.session.start(ContainerSpec { hosts, ..attempt.spec.clone() }).await
+    world.session.start(attempt.spec.clone()).await
 }
 
 /// Keeps a started container until it may go. None when it went away before, and is to be replaced.
@@ -139,7 +138,8 @@ async fn accompany(world: &World, attempt: &Attempt, mut started: Started, mut o
     let mut failing = pin!(attempt.beside.failed());
     let mut failed: Option<StartError> = None;
     let mut calls = FuturesUnordered::new();
-    if let Err(Withdrawn(reason)) = orders.unless_withdrawn(started.control.go()).await {
+    if let Err(Withdrawn(reason)) = orders.unless_withdrawn(started.control.go(attempt.beside.hosts())).await
+    {
         asked = reason;
         calls.push(call(&started.control, |control| control.kill()));
     }

@@ -1,5 +1,6 @@
 //! The services of a run: each started when the first step of its scope is, and ended when the last of
-//! them has ended (language L19). What a step learns of them is one status each.
+//! them has ended (language L19). What a step learns of them is one status each. A service reaches by name
+//! those of its own scope and of the wider ones: they are started before it, or with it.
 //!
 //! The services of a scope that only one step is in are that step's own, and each of its attempts has
 //! fresh ones; those of several steps live through their retries, and one that failed is started again
@@ -74,7 +75,9 @@ impl Services {
         step: &Step,
         attempt: u32,
     ) -> Result<Beside, SpecError> {
-        let mut beside = Beside::default();
+        // Those of a scope, and behind them those of the scopes that it is in.
+        let mut companions: Vec<(&str, Companion)> = Vec::new();
+        let mut coming = Vec::new();
         for (scope, service) in plan.services_of(step) {
             let running = self.running.entry(scope.to_owned()).or_default();
             let failed = |known: &&Running| matches!(*known.status.borrow(), Status::Failed(_));
@@ -86,20 +89,25 @@ impl Services {
                 let image = images.request(world, &spec.image, attempt > 1);
                 let (tell, status) = watch::channel(Status::Coming);
                 let (end, ended) = oneshot::channel();
-                let (ready, on_exit) = (service.ready.clone(), service.on_exit);
-                let life = Life { name: service.name.clone(), spec, image, ready, on_exit };
-                self.tasks.spawn(life.live(Arc::clone(world), tell, ended));
+                coming.push((scope, service, spec, image, tell, ended));
                 running.insert(service.name.clone(), Running { status: status.clone(), _end: end });
                 status
             };
             let names = std::iter::once(&service.name).chain(&service.aliases).cloned().collect();
-            beside.add(Companion { names, status });
+            companions.push((scope, Companion { names, status }));
+        }
+        for (scope, service, spec, image, tell, ended) in coming {
+            let around = companions.iter().skip_while(|(other, _)| *other != scope);
+            let neighbours = Beside::leniently(around.map(|(_, companion)| companion.clone()));
+            let (ready, on_exit) = (service.ready.clone(), service.on_exit);
+            let life = Life { name: service.name.clone(), spec, image, ready, on_exit, neighbours };
+            self.tasks.spawn(life.live(Arc::clone(world), tell, ended));
         }
         while self.tasks.try_join_next().is_some() {}
-        Ok(beside)
+        Ok(Beside::of(companions.into_iter().map(|(_, companion)| companion)))
     }
 
-    /// Whether all services of a step are where its container could be told of them.
+    /// Whether all services of a step are somewhere already.
     pub(super) fn are_up(&self, plan: &Plan, step: &Step) -> bool {
         plan.services_of(step).all(|(scope, service)| {
             let running = self.running.get(scope).and_then(|running| running.get(&service.name));

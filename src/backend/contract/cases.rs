@@ -7,11 +7,11 @@ use futures_util::{FutureExt, StreamExt};
 use super::services::{
     a_service_is_ready_when_what_is_asked_of_it_holds,
     a_service_that_ends_is_never_ready_and_its_end_is_told,
-    services_are_reached_by_name_each_at_its_own_address,
+    services_are_reached_by_name_each_at_its_own_address, services_reach_one_another_and_themselves_by_name,
     the_names_of_a_step_are_not_those_of_the_next_in_its_lane,
 };
 use super::{Bench, Case, Progress, listen};
-use crate::backend::{ContainerSpec, GivenSecret, How, MAX_OUTPUT, ProgramSpec, SecretPlace};
+use crate::backend::{ContainerSpec, GivenSecret, Hosts, How, MAX_OUTPUT, ProgramSpec, SecretPlace};
 use crate::base::{Reason, Secret};
 
 macro_rules! cases {
@@ -47,6 +47,7 @@ pub(super) const CASES: &[Case] = cases! {
     an_image_may_be_asked_for_by_many_at_once
     close_takes_what_still_runs
     services_are_reached_by_name_each_at_its_own_address
+    services_reach_one_another_and_themselves_by_name
     a_service_is_ready_when_what_is_asked_of_it_holds
     a_service_that_ends_is_never_ready_and_its_end_is_told
     the_names_of_a_step_are_not_those_of_the_next_in_its_lane
@@ -65,8 +66,8 @@ async fn a_program_waits_until_it_is_let_go(bench: &Bench<'_>) {
     let mut started = bench.start(bench.script("held", "echo gone")).await;
     let early = tokio::time::timeout(Duration::from_millis(300), started.progress.next()).await;
     assert!(early.is_err(), "a held program said {early:?}");
-    started.control.go().await;
-    started.control.go().await;
+    started.control.go(Hosts::new()).await;
+    started.control.go(Hosts::new()).await;
     let heard = listen(&mut started).await;
     assert_eq!((text(&heard.stdout).as_str(), heard.ended.how), ("gone\n", How::Exited(0)));
 }
@@ -175,7 +176,7 @@ async fn a_dropped_container_ends(bench: &Bench<'_>) {
     for _ in 0..100 {
         match bench.try_start(bench.script("orphan", "echo again")).await {
             Ok(mut again) => {
-                again.control.go().await;
+                again.control.go(Hosts::new()).await;
                 assert_eq!(text(&listen(&mut again).await.stdout), "again\n");
                 return;
             }
@@ -205,11 +206,11 @@ async fn output_beyond_the_limit_is_counted_exactly(bench: &Bench<'_>) {
 
 async fn calls_after_the_end_do_nothing(bench: &Bench<'_>) {
     let mut started = bench.start(bench.script("over", "exit 4")).await;
-    started.control.go().await;
+    started.control.go(Hosts::new()).await;
     let heard = listen(&mut started).await;
     started.control.stop().await;
     started.control.kill().await;
-    started.control.go().await;
+    started.control.go(Hosts::new()).await;
     assert_eq!(heard.ended.how, How::Exited(4));
 }
 
@@ -238,7 +239,7 @@ async fn a_secret_is_for_the_program_alone(bench: &Bench<'_>) {
     ];
     let mut started = bench.start(spec).await;
     let held = bench.harness.inspect().await;
-    started.control.go().await;
+    started.control.go(Hosts::new()).await;
     let mut printed = String::new();
     while !printed.ends_with("of-the file 4711\n") {
         match started.progress.next().await {
@@ -299,7 +300,7 @@ async fn a_held_container_of_a_lane_goes_when_the_one_before_has_ended(bench: &B
     spec.lane = Some(0);
     let mut second = bench.start(spec).await;
     assert_eq!(listen(&mut first).await.ended.how, How::Exited(0));
-    second.control.go().await;
+    second.control.go(Hosts::new()).await;
     assert_eq!(text(&listen(&mut second).await.stdout), "second\n");
 }
 

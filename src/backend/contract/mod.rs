@@ -17,7 +17,8 @@ use futures_util::future::BoxFuture;
 
 use super::policy::{Policy, Trust};
 use super::{
-    Backend, ContainerSpec, Ended, Privileges, ProgramSpec, Progress, RunSpec, Session, StartError, Started,
+    Backend, ContainerSpec, Ended, Hosts, Privileges, ProgramSpec, Progress, RunSpec, Session, StartError,
+    Started,
 };
 use crate::base::{RunId, StepId};
 use crate::event::Stream;
@@ -116,7 +117,6 @@ impl Bench<'_> {
             workspace: false,
             network: Network::Own,
             among_services: false,
-            hosts: BTreeMap::new(),
             resources: Resources { pids: Some(256), ..Resources::default() },
             timeout: Duration::from_mins(1),
             grace: Duration::from_secs(1),
@@ -138,14 +138,14 @@ impl Bench<'_> {
     /// Starts a container, lets it go, and listens to its end.
     async fn complete(&self, spec: ContainerSpec) -> Heard {
         let mut started = self.start(spec).await;
-        started.control.go().await;
+        started.control.go(Hosts::new()).await;
         listen(&mut started).await
     }
 
     /// Starts a script, lets it go, and waits for its first output.
     async fn going(&self, spec: ContainerSpec) -> Started {
         let mut started = self.start(spec).await;
-        started.control.go().await;
+        started.control.go(Hosts::new()).await;
         let first = started.progress.next().await;
         assert!(matches!(first, Some(Progress::Output(..))), "output was expected, not {first:?}");
         started

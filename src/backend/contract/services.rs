@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Bench, listen};
-use crate::backend::{ContainerSpec, Control, How, Started};
+use super::{Bench, Heard, listen};
+use crate::backend::{ContainerSpec, Control, Hosts, How, Started};
 use crate::plan::Probe;
 
 /// A server that knows one file, `/hostname`.
@@ -18,11 +18,21 @@ impl Bench<'_> {
     }
 
     /// A step that gets a file from a server and prints it.
-    fn client(&self, name: &str, host: &str, hosts: &[(&str, IpAddr)]) -> ContainerSpec {
+    fn client(&self, name: &str, host: &str) -> ContainerSpec {
         let spec = self.script(name, &format!("wget -q -O - http://{host}:8080/hostname"));
-        let hosts = hosts.iter().map(|(name, address)| ((*name).to_owned(), *address)).collect();
-        ContainerSpec { hosts, among_services: true, ..spec }
+        ContainerSpec { among_services: true, ..spec }
     }
+
+    /// Starts a container, lets it go with these names, and listens to its end.
+    async fn complete_with(&self, spec: ContainerSpec, hosts: &[(&str, IpAddr)]) -> Heard {
+        let mut started = self.start(spec).await;
+        started.control.go(named(hosts)).await;
+        listen(&mut started).await
+    }
+}
+
+fn named(hosts: &[(&str, IpAddr)]) -> Hosts {
+    hosts.iter().map(|(name, address)| ((*name).to_owned(), *address)).collect()
 }
 
 /// Whether a service is ready soon.
@@ -36,7 +46,7 @@ const NEVER: Duration = Duration::from_millis(700);
 async fn started(bench: &Bench<'_>, with: &str, name: &str) -> (Started, IpAddr) {
     let service = bench.start(bench.service(with, name, SERVER)).await;
     let address = service.address.expect("a service has an address");
-    service.control.go().await;
+    service.control.go(Hosts::new()).await;
     assert!(is_ready(&*service.control, &Probe::Port(8080), SOON).await, "{name} listens");
     (service, address)
 }
@@ -47,9 +57,9 @@ pub(super) async fn services_are_reached_by_name_each_at_its_own_address(bench: 
     assert_ne!(first, second, "two services may use one port");
     let hosts = [("one", first), ("two", second)];
     let (by_one, by_two, own) = tokio::join!(
-        bench.complete(bench.client("asks-one", "one", &hosts)),
-        bench.complete(bench.client("asks-two", "two", &hosts)),
-        bench.complete(bench.client("asks-itself", "localhost", &hosts)),
+        bench.complete_with(bench.client("asks-one", "one"), &hosts),
+        bench.complete_with(bench.client("asks-two", "two"), &hosts),
+        bench.complete_with(bench.client("asks-itself", "localhost"), &hosts),
     );
     for heard in [by_one, by_two] {
         assert_eq!((heard.stdout, heard.ended.how), (b"windlass\n".to_vec(), How::Exited(0)));
@@ -61,6 +71,26 @@ pub(super) async fn services_are_reached_by_name_each_at_its_own_address(bench: 
         assert_eq!(listen(service).await.ended.how, How::Stopped);
     }
     assert!(bench.start(bench.script("alone", "true")).await.address.is_none());
+}
+
+pub(super) async fn services_reach_one_another_and_themselves_by_name(bench: &Bench<'_>) {
+    let serves =
+        |name: &str, port: u16| bench.service("c", name, &format!("echo {name}\nhttpd -f -p {port} -h /etc"));
+    let (one, two) = tokio::join!(bench.start(serves("one", 8080)), bench.start(serves("two", 8081)));
+    let address = |service: &Started| service.address.expect("a service has an address");
+    // Both are somewhere before either may go, so each can be told of the other.
+    let hosts = named(&[("one", address(&one)), ("two", address(&two))]);
+    let controls = [&*one.control, &*two.control];
+    for control in controls {
+        control.go(hosts.clone()).await;
+    }
+    let get = |url: &str| Probe::Command(["wget", "-q", "-O", "-", url].map(str::to_owned).to_vec());
+    let (first, second) = (get("http://one:8080/hostname"), get("http://two:8081/hostname"));
+    for control in controls {
+        assert!(is_ready(control, &first, SOON).await);
+        assert!(is_ready(control, &second, SOON).await);
+    }
+    assert!(!is_ready(&*one.control, &get("http://three:8080/hostname"), NEVER).await);
 }
 
 pub(super) async fn a_service_is_ready_when_what_is_asked_of_it_holds(bench: &Bench<'_>) {
@@ -79,7 +109,7 @@ pub(super) async fn a_service_is_ready_when_what_is_asked_of_it_holds(bench: &Be
 
 pub(super) async fn a_service_that_ends_is_never_ready_and_its_end_is_told(bench: &Bench<'_>) {
     let mut service = bench.start(bench.service("a", "db", "echo no room >&2\nexit 3")).await;
-    service.control.go().await;
+    service.control.go(Hosts::new()).await;
     let heard = listen(&mut service).await;
     assert_eq!((heard.stderr, heard.ended.how), (b"no room\n".to_vec(), How::Exited(3)));
     assert!(!is_ready(&*service.control, &Probe::Port(8080), NEVER).await);
@@ -91,7 +121,7 @@ pub(super) async fn the_names_of_a_step_are_not_those_of_the_next_in_its_lane(be
     for (name, hosts, passes) in
         [("first", &[("db", address)][..], true), ("second", &[], false), ("third", &[("db", address)], true)]
     {
-        let heard = bench.complete(in_lane(bench.client(name, "db", hosts))).await;
+        let heard = bench.complete_with(in_lane(bench.client(name, "db")), hosts).await;
         assert_eq!(
             heard.ended.how == How::Exited(0),
             passes,

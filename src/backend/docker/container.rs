@@ -16,11 +16,11 @@ use tokio::time::Instant;
 use super::link::{self, DRAIN, Last, Sign};
 use super::probe::Prober;
 use super::tether::{Tether, cut};
-use crate::backend::{Control, Ended, How, Progress};
+use crate::backend::{Control, Ended, Hosts, How, Progress};
 use crate::base::awake::Watch;
 use crate::base::{Reason, hex};
 use crate::event::Usage;
-use crate::helper::protocol::{Cause, Command, EndRecord};
+use crate::helper::protocol::{Cause, Command, EndRecord, Go};
 use crate::plan::{Probe, Resources};
 
 /// How long the helper gets to do what it was told before the engine is asked to do it.
@@ -31,7 +31,7 @@ pub(super) type AttachInput = Pin<Box<dyn AsyncWrite + Send>>;
 /// The handle that the engine room gets.
 pub(super) struct Handle {
     input: Mutex<AttachInput>,
-    go: Vec<u8>,
+    go: Go,
     gone: AtomicBool,
     shared: Arc<Shared>,
     /// Of a service alone.
@@ -55,7 +55,7 @@ impl Shared {
 }
 
 impl Handle {
-    pub(super) fn new(input: AttachInput, go: Vec<u8>, shared: Arc<Shared>, prober: Option<Prober>) -> Self {
+    pub(super) fn new(input: AttachInput, go: Go, shared: Arc<Shared>, prober: Option<Prober>) -> Self {
         Self { input: Mutex::new(input), go, gone: AtomicBool::new(false), shared, prober }
     }
 
@@ -74,10 +74,11 @@ impl Handle {
 }
 
 impl Control for Handle {
-    fn go(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {
+    fn go(&self, hosts: Hosts) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
             if !self.gone.swap(true, Ordering::Relaxed) {
-                self.tell(&self.go).await;
+                let hosts = hosts.into_iter().map(|(name, address)| (name, address.to_string())).collect();
+                self.tell(&Command::Go(Box::new(Go { hosts, ..self.go.clone() })).encode()).await;
                 self.shared.went.notify_one();
             }
         })

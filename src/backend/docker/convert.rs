@@ -192,7 +192,7 @@ fn bind(text: &str) -> Mount {
     }
 }
 
-/// What the helper is told.
+/// What the helper is told, but for the names of services, which are known when it may go.
 pub(super) fn go(common: &Common, spec: &ContainerSpec, image: &ImageFacts, linger: bool) -> Go {
     let (argv, script) = match &spec.program {
         ProgramSpec::Script { interpreter, body, args } => {
@@ -207,7 +207,6 @@ pub(super) fn go(common: &Common, spec: &ContainerSpec, image: &ImageFacts, ling
         }
     };
     let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let hosts = spec.hosts.iter().map(|(name, address)| (name.clone(), address.to_string()));
     let own = spec.env.iter().map(|(name, value)| (name.clone(), value.clone()));
     let output = ("WINDLASS_OUTPUT".to_owned(), OUTPUT.to_owned());
     let (mut secrets, mut secret_files) = (Vec::new(), Vec::new());
@@ -229,7 +228,6 @@ pub(super) fn go(common: &Common, spec: &ContainerSpec, image: &ImageFacts, ling
         env: image.env.iter().cloned().chain([output]).chain(own).collect(),
         secrets,
         secret_files,
-        hosts: hosts.collect(),
         user: spec.user.clone().unwrap_or_else(|| image.user.clone()),
         group: spec.workspace.then_some(common.gid),
         workdir,
@@ -359,7 +357,6 @@ mod tests {
             workspace: true,
             network: Network::Own,
             among_services: false,
-            hosts: BTreeMap::new(),
             resources: Resources { memory: Some(Bytes(1 << 20)), cpu_millis: Some(1500), pids: Some(9) },
             timeout: Duration::from_secs(1),
             grace: Duration::from_secs(2),

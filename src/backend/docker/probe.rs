@@ -54,7 +54,7 @@ impl Prober {
             Question::Unknown => return std::future::pending().await,
             Question::Arguments(arguments) => (arguments, None),
             Question::Command(argv) => {
-                let go = Go { argv, script: None, hosts: Vec::new(), ..self.go.clone() };
+                let go = Go { argv, script: None, ..self.go.clone() };
                 (vec!["command".to_owned()], Some(Command::Go(Box::new(go)).encode()))
             }
         };

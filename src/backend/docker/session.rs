@@ -27,7 +27,7 @@ use crate::backend::policy::Policy;
 use crate::backend::{ContainerSpec, Progress, PullProgress, Session, StartError, Started};
 use crate::base::Reason;
 use crate::base::awake::timeout;
-use crate::helper::protocol::{Command, Go};
+use crate::helper::protocol::Go;
 use crate::ledger::{Object, ObjectKind, RunLedger};
 
 /// How long removing everything may take.
@@ -212,7 +212,6 @@ impl DockerSession {
         let lingers = lane.is_some() && holder.is_none();
         let token = Ulid::generate().to_bytes();
         let go = Go { token, ..convert::go(&inner.common, &spec, &facts, lingers) };
-        let encoded = Command::Go(Box::new(go.clone())).encode();
 
         let attached = match inner.start_to_the_end(object.clone(), body.clone()).await {
             // It was there a moment ago, and somebody removed it.
@@ -241,9 +240,9 @@ impl DockerSession {
             helper: inner.common.entrypoint.clone(),
             address,
             facts: Arc::clone(&facts),
-            go,
+            go: go.clone(),
         });
-        let handle = Arc::new(Handle::new(attached.input, encoded, Arc::clone(&shared), prober));
+        let handle = Arc::new(Handle::new(attached.input, go, Arc::clone(&shared), prober));
         let lane = lane.filter(|_| lingers);
         if let Some(lane) = &lane {
             lane.hold(&name, Arc::clone(&handle));

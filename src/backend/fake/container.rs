@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::meter::Meter;
 use super::script::{self, Site};
 use super::{Call, Fake, Place, lock};
-use crate::backend::{ContainerSpec, Control, Ended, How, ProgramSpec, Progress, Started};
+use crate::backend::{ContainerSpec, Control, Ended, Hosts, How, ProgramSpec, Progress, Started};
 use crate::base::{Reason, StepId};
 use crate::ledger::{Object, RunLedger};
 use crate::plan::Probe;
@@ -62,7 +62,8 @@ impl FakeControl {
 }
 
 impl Control for FakeControl {
-    fn go(&self) -> BoxFuture<'_, ()> {
+    fn go(&self, hosts: Hosts) -> BoxFuture<'_, ()> {
+        self.site.learn(hosts);
         self.ask(|asked| asked.go = true)
     }
 

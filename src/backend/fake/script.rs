@@ -171,7 +171,7 @@ impl Shell<'_> {
                 sleep(FOR_EVER).await;
                 Then::Status(0)
             }
-            ("wget", ["-q", "-O", "-", url]) => match self.site.fetch(url, &self.spec.hosts) {
+            ("wget", ["-q", "-O", "-", url]) => match self.site.fetch(url) {
                 Ok(body) => self.print(stream, body).await,
                 Err(message) => {
                     self.print(Stream::Stderr, &format!("wget: {message}")).await;

@@ -1,17 +1,19 @@
 //! Where a container of the fake is on its network: an address of its own, and ports that listen.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use super::{Place, lock};
+use crate::backend::Hosts;
 
 /// A container's place on the network.
 #[derive(Clone)]
 pub(super) struct Site {
     place: Arc<Place>,
     pub(super) address: IpAddr,
+    /// What it reaches by name, once it may go.
+    hosts: Arc<OnceLock<Hosts>>,
 }
 
 impl Site {
@@ -19,7 +21,13 @@ impl Site {
     pub(super) fn new(place: &Arc<Place>) -> Self {
         let number = place.addresses.fetch_add(1, Ordering::Relaxed);
         let address = IpAddr::from((0x0a00_0000 + number).to_be_bytes());
-        Self { place: Arc::clone(place), address }
+        Self { place: Arc::clone(place), address, hosts: Arc::default() }
+    }
+
+    /// Takes the names that it reaches others by.
+    pub(super) fn learn(&self, hosts: Hosts) {
+        // Who may go already knows them.
+        let _ = self.hosts.set(hosts);
     }
 
     /// Listens on a port, unless something here does.
@@ -43,14 +51,19 @@ impl Site {
     }
 
     /// The same, by URL; what busybox says when there is nothing to be had.
-    pub(super) fn fetch(&self, url: &str, hosts: &BTreeMap<String, IpAddr>) -> Result<&'static str, String> {
+    pub(super) fn fetch(&self, url: &str) -> Result<&'static str, String> {
         let parts = url.strip_prefix("http://").and_then(|rest| rest.split_once('/'));
         let (place, path) = parts.ok_or_else(|| format!("not an http or ftp url: {url}"))?;
         let (host, port) = place.split_once(':').unwrap_or((place, "80"));
         let bad = || format!("bad address '{place}'");
         let (address, shown) = match host {
             "localhost" => (self.address, IpAddr::from([127, 0, 0, 1])),
-            name => hosts.get(name).map(|address| (*address, *address)).ok_or_else(bad)?,
+            name => self
+                .hosts
+                .get()
+                .and_then(|hosts| hosts.get(name))
+                .map(|address| (*address, *address))
+                .ok_or_else(bad)?,
         };
         let port = port.parse().map_err(|_| bad())?;
         if !self.opened(address, port) {

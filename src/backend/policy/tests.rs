@@ -32,7 +32,6 @@ fn spec(image: &str, privileges: Privileges) -> ContainerSpec {
         workspace: true,
         network: Network::Own,
         among_services: false,
-        hosts: BTreeMap::new(),
         resources: Resources { pids: Some(4096), ..Resources::default() },
         timeout: Duration::from_secs(1),
         grace: Duration::from_secs(1),

@@ -1,14 +1,11 @@
 //! What one attempt knows of the services beside it.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
 
 use super::life::Status;
-use crate::backend::StartError;
+use crate::backend::{Hosts, StartError};
 use crate::base::Reason;
 
 /// The services beside an attempt.
@@ -28,8 +25,14 @@ pub(super) struct Companion {
 }
 
 impl Beside {
-    pub(super) fn add(&mut self, companion: Companion) {
-        self.companions.push(companion);
+    /// These, in the order of the plan.
+    pub(super) fn of(companions: impl IntoIterator<Item = Companion>) -> Self {
+        Self { companions: companions.into_iter().collect(), lenient: false }
+    }
+
+    /// The same, for one who goes on whatever becomes of them.
+    pub(super) fn leniently(companions: impl IntoIterator<Item = Companion>) -> Self {
+        Self::of(companions).lenient(true)
     }
 
     /// For the steps of the last two stages, which are there for when something is broken.
@@ -42,19 +45,23 @@ impl Beside {
         !self.lenient && !self.companions.is_empty()
     }
 
-    /// Waits until all are somewhere, and says where.
+    /// Waits until each is somewhere, or has failed.
     ///
     /// # Errors
     /// That of the first that failed, in the order of the plan.
-    pub(in crate::engine) async fn addresses(&self) -> Result<BTreeMap<String, IpAddr>, StartError> {
-        self.wait(|status| !matches!(status, Status::Coming)).await?;
-        let mut hosts = BTreeMap::new();
+    pub(super) async fn placed(&self) -> Result<(), StartError> {
+        self.wait(|status| !matches!(status, Status::Coming)).await
+    }
+
+    /// Where those are that are somewhere.
+    pub(in crate::engine) fn hosts(&self) -> Hosts {
+        let mut hosts = Hosts::new();
         for companion in &self.companions {
             if let Some(address) = companion.status.borrow().address() {
                 hosts.extend(companion.names.iter().map(|name| (name.clone(), address)));
             }
         }
-        Ok(hosts)
+        hosts
     }
 
     /// Waits until all are ready.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::{oneshot, watch};
 
+use super::beside::Beside;
 use super::journal::Journal;
 use crate::backend::{ContainerSpec, Ended, How, Progress, StartError, Started};
 use crate::base::units::show_duration;
@@ -51,6 +52,8 @@ pub(super) struct Life {
     pub(super) image: ImageReady,
     pub(super) ready: Option<Ready>,
     pub(super) on_exit: OnExit,
+    /// What it reaches by name, itself among them: they were started before, or are started with it.
+    pub(super) neighbours: Beside,
 }
 
 /// How it ended before anybody wanted that.
@@ -121,7 +124,16 @@ impl Life {
             return Some(unstarted(StartError { reason: Reason::CouldNotStart, message }));
         };
         status.send_replace(Status::Up(address));
-        started.control.go().await;
+        tokio::select! { biased;
+            _ = &mut end => {
+                started.control.kill().await;
+                while started.progress.next().await.is_some() {}
+                return None;
+            }
+            // One that never comes fails the steps, not us.
+            _ = self.neighbours.placed() => {}
+        }
+        started.control.go(self.neighbours.hosts()).await;
         self.say(world, |step, attempt, service| EventKind::ServiceStarted { step, attempt, service }).await;
         self.accompany(world, status, end, (&mut started, address)).await
     }

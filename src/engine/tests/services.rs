@@ -66,6 +66,53 @@ async fn a_step_runs_when_its_services_are_ready_and_reaches_them_by_name() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn services_are_told_of_those_of_their_scope_and_of_wider_ones_when_all_are_somewhere() {
+    let get = |name: &str| {
+        Probe::Command(
+            ["wget", "-q", "-O", "-", &format!("http://{name}:80/hostname")].map(str::to_owned).to_vec(),
+        )
+    };
+    let mut plan = serving([], [script("a", ASK)]);
+    // Each waits for the other, and one is started long after the other.
+    let pair = [service("db", SERVER, get("web")), service("web", SERVER, get("db"))];
+    plan.scopes.insert("all".to_owned(), Scope { within: Some("wide".to_owned()), ..scope(pair) });
+    let apart = service(
+        "wide",
+        "wget -q -O - http://db:80/hostname || echo apart; sleep 600",
+        Probe::Log("apart".to_owned()),
+    );
+    plan.scopes.insert("wide".to_owned(), scope([apart]));
+    let slow = Fake::new().image("slow", FakeImage::Fetched(Duration::from_secs(5)));
+    plan.scopes.get_mut("all").expect("it is there").services[1].image = Image::Reference("slow".into());
+    let ran = setup(plan).fake(slow).run().await;
+    assert_eq!(ran.ends(), "a passed");
+    let began =
+        |name: &str| ran.fake.timed_calls().into_iter().find(|(_, call)| *call == Call::Began(id(name), 1));
+    assert!(
+        began("a.db").is_some_and(|(at, _)| at >= Duration::from_secs(5)),
+        "it is held until the other has an address"
+    );
+    assert!(
+        began("a.wide").is_some_and(|(at, _)| at < Duration::from_secs(5)),
+        "nobody waits for a narrower scope"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_goes_without_one_that_fails_and_ends_while_it_waits_for_one_that_never_comes() {
+    let error = StartError { reason: Reason::Quota, message: "said the daemon".to_owned() };
+    let pair = || [service("db", SERVER, Probe::Port(80)), service("web", SERVER, Probe::Port(80))];
+    let fails = Fake::new().starts("a.db", [FakeStart::Fails(error)]);
+    let ran = setup(serving(pair(), [script("a", "true")])).fake(fails).run().await;
+    assert_eq!(ran.ends(), "a lost quota");
+    let never = Fake::new().starts("a.db", [FakeStart::Never]);
+    let ran =
+        setup(serving(pair(), [script("a", "true")])).fake(never).cancel(2.0, CancelLevel::Stop).run().await;
+    assert_eq!((ran.ends().as_str(), ran.took), ("a cancelled cancelled_by_user", Duration::from_secs(2)));
+    assert!(!ran.fake.calls().contains(&Call::Began(id("a.web"), 1)), "it was held");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_line_of_the_log_or_a_command_says_that_it_is_ready_and_nothing_means_at_once() {
     let line = service(
         "log",

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
 use windlass::backend::{
-    Backend, BackendError, ContainerSpec, Control, FoundObject, Progress, PullProgress, RunSpec, Session,
-    StartError, Started,
+    Backend, BackendError, ContainerSpec, Control, FoundObject, Hosts, Progress, PullProgress, RunSpec,
+    Session, StartError, Started,
 };
 use windlass::base::{Reason, StepId};
 use windlass::engine::CancelHandle;
@@ -161,8 +161,8 @@ impl TappedControl {
 }
 
 impl Control for TappedControl {
-    fn go(&self) -> BoxFuture<'_, ()> {
-        self.pass(Ask::Go, self.inner.go())
+    fn go(&self, hosts: Hosts) -> BoxFuture<'_, ()> {
+        self.pass(Ask::Go, self.inner.go(hosts))
     }
 
     fn stop(&self) -> BoxFuture<'_, ()> {
