@@ -101,7 +101,7 @@ codes! {
     BAD_VERSION "W0139" "an unknown version of the language"
         "`version` may be left out and is `1` otherwise; there is no other version.";
     BAD_IMAGE "W0140" "not an image"
-        "`image` is a registry reference such as `rust:1.95` or `ghcr.io/owner/name@sha256:…`, or the word `host`. It holds no white space.";
+        "`image` is a registry reference such as `rust:1.95` or `ghcr.io/owner/name@sha256:…`, or the word `host`. Names are in small letters, and no `https://` stands before them.";
     NOTHING_TO_RUN "W0141" "nothing to run"
         "`run`, `command` or `shell` is there but empty. Remove the key to run the image's own entry point.";
     KEYS_CLASH "W0142" "keys that do not go together"

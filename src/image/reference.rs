@@ -18,13 +18,12 @@ impl Reference {
     /// Takes a reference apart.
     ///
     /// # Errors
-    /// When it is none; the error says what a reference looks like.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = |what: &str| {
-            Err(format!(
-                "`{text}` is not an image reference: {what}; write it like `rust:1.95` or `host:5000/team/tool:2`"
-            ))
-        };
+    /// When it is none; the error says what is wrong, as the beginning of a sentence.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let wrong = |what: &'static str| Err(what);
+        if text.contains("://") {
+            return wrong("no `https://` stands before it");
+        }
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return wrong("it has characters that no reference has");
         }

@@ -57,7 +57,7 @@ pub enum RunError {
         /// As given.
         image: String,
         /// What is wrong with it.
-        problem: String,
+        problem: &'static str,
     },
     /// The backend cannot do what the pipeline asks for (language L34).
     #[error("{what}")]

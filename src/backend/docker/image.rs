@@ -76,13 +76,16 @@ pub(super) async fn ensure(
     reference: &str,
     progress: &(dyn Fn(PullProgress) + Send + Sync),
 ) -> Result<ImageFacts, StartError> {
+    let parsed = Reference::parse(reference).map_err(|wrong| StartError {
+        reason: Reason::ImageNotFound,
+        message: format!("`{reference}` is not an image: {wrong}"),
+    });
     match call::repeat(|| docker.inspect_image(reference)).await {
         Ok(image) => return usable(reference, image),
-        Err(error) if error::is_not_found(&error) => {}
-        Err(error) => return Err(error::start(&error)),
+        Err(error) if parsed.is_ok() && !error::is_not_found(&error) => return Err(error::start(&error)),
+        Err(_) => {}
     }
-    let parsed = Reference::parse(reference)
-        .map_err(|message| StartError { reason: Reason::ImageNotFound, message })?;
+    let parsed = parsed?;
     pull(docker, reference, &parsed, progress).await?;
     let image = call::repeat(|| docker.inspect_image(reference)).await;
     let image = image.map_err(|error| error::pull(reference, &error))?;

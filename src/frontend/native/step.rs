@@ -15,6 +15,7 @@ use crate::frontend::lines::Lines;
 use crate::frontend::origin::names;
 use crate::frontend::yaml::Value;
 use crate::frontend::{codes, shown};
+use crate::image::Reference;
 use crate::plan::{After, AllowFailure, Condition, Image, Mount, Network, Resources, Retry, Step, Text};
 
 /// The name of the volume that every native step mounts.
@@ -242,11 +243,14 @@ impl Reader<'_> {
         if text == "host" {
             return Some(Image::Host);
         }
-        if resolved.as_written || !text.is_empty() && !text.contains(char::is_whitespace) {
-            return Some(Image::Reference(Text::Known(text)));
-        }
+        let wrong = match Reference::parse(&text) {
+            Err(wrong) if !resolved.as_written => wrong,
+            _ => return Some(Image::Reference(Text::Known(text))),
+        };
         let message = format!("{} is not an image", shown(&text));
-        let help = "a registry reference such as `rust:1.95`, or `host`";
+        let help = format!(
+            "{wrong}: a registry reference such as `rust:1.95` or `host:5000/team/tool:2`, or `host`"
+        );
         self.error(codes::BAD_IMAGE, field.node.span, message, help);
         None
     }
