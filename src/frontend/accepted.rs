@@ -6,30 +6,39 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotAccepted {
     pub(super) problems: Vec<String>,
-    /// What each input takes, in a line.
-    pub(super) inputs: Vec<String>,
-    /// The names of the environments.
-    pub(super) environments: Vec<String>,
+    /// What each input takes, in a line; none when nothing is wrong with those.
+    pub(super) inputs: Option<Vec<String>>,
+    /// The names of the environments; none when nothing is wrong with the one that was chosen.
+    pub(super) environments: Option<Vec<String>>,
+    /// Whether `--env` sets what a matrix sets.
+    pub(super) clashes: bool,
 }
 
 impl NotAccepted {
     /// Says what the pipeline takes, in lines.
     pub fn help(&self) -> String {
         let mut lines = Vec::new();
-        if self.inputs.is_empty() {
-            lines.push("the pipeline has no inputs".to_owned());
-        } else {
-            lines.push("the pipeline's inputs, given as `--input NAME=VALUE`:".to_owned());
-            lines.extend(self.inputs.iter().map(|input| format!("  {input}")));
+        match self.inputs.as_deref() {
+            None => {}
+            Some([]) => lines.push("the pipeline has no inputs".to_owned()),
+            Some(inputs) => {
+                lines.push("the pipeline's inputs, given as `--input NAME=VALUE`:".to_owned());
+                lines.extend(inputs.iter().map(|input| format!("  {input}")));
+            }
         }
-        if self.environments.is_empty() {
-            lines.push("it has no environments".to_owned());
-        } else {
-            let names: Vec<_> = self.environments.iter().map(|name| format!("`{name}`")).collect();
-            lines.push(format!(
-                "its environments, of which `--environment` chooses one: {}",
-                names.join(", ")
-            ));
+        match self.environments.as_deref() {
+            None => {}
+            Some([]) => lines.push("the pipeline has no environments".to_owned()),
+            Some(names) => {
+                let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+                let names = names.join(", ");
+                lines.push(format!("its environments, of which `--environment` chooses one: {names}"));
+            }
+        }
+        if self.clashes {
+            let help =
+                "nothing else sets what a matrix sets; rename its key, or leave the variable out of `--env`";
+            lines.push(help.to_owned());
         }
         lines.join("\n")
     }

@@ -57,6 +57,15 @@ fn everything_that_is_wrong_with_a_choice_is_said_at_once() {
       `fast`: `true` or `false`; `false` when left out
       `note`: text; it must be given
     its environments, of which `--environment` chooses one: `staging`, `production`
+    nothing else sets what a matrix sets; rename its key, or leave the variable out of `--env`
+    ");
+    let clashes = Choice {
+        env: BTreeMap::from([("OS".to_owned(), "z".to_owned())]),
+        ..choice(&[("jobs", "1"), ("note", "")], None)
+    };
+    insta::assert_snapshot!(refused(&clashes), @"
+    the pipeline cannot take what it is given: `--env` and the matrix of `a` both set `OS`
+    nothing else sets what a matrix sets; rename its key, or leave the variable out of `--env`
     ");
     let wrong = Choice::default();
     insta::assert_snapshot!(refused(&wrong).lines().next().unwrap_or_default(), @"the pipeline cannot take what it is given: the input `jobs` is missing; the input `note` is missing");
@@ -69,7 +78,7 @@ fn a_pipeline_that_takes_nothing_says_so() {
     insta::assert_snapshot!(format!("{refused}\n{}", refused.help()), @"
     the pipeline cannot take what it is given: there is no input `a`; there is no environment `b`
     the pipeline has no inputs
-    it has no environments
+    the pipeline has no environments
     ");
 }
 

@@ -67,10 +67,10 @@ async fn a_false_one_skips_and_a_wrong_one_fails_each_with_its_words() {
         words,
         [
             "condition_false: `steps.good.outcome == 'failed'` is false",
-            "condition_error: `steps.off.exit_code == 0` cannot be decided: `steps.off` has no `exit_code`; ask before: `has(steps.off.exit_code) && …`",
-            "condition_error: `steps.good.outputs.none == 'x'` cannot be decided: `steps.good.outputs` has no `none`; ask before: `has(steps.good.outputs.none) && …`",
+            "condition_error: `steps.off.exit_code == 0` cannot be decided: `steps.off` has no `exit_code`; `has(steps.off.exit_code)` says whether it is there",
+            "condition_error: `steps.good.outputs.none == 'x'` cannot be decided: `steps.good.outputs` has no `none`; `has(steps.good.outputs.none)` says whether it is there",
             "condition_error: `steps.unit.all[5].exit_code == 0` cannot be decided: the list has no item 5; it has 2; the first item is `[0]`",
-            "condition_error: `steps.good.all == [1]` cannot be decided: `steps.good` has no `all`; ask before: `has(steps.good.all) && …`",
+            "condition_error: `steps.good.all == [1]` cannot be decided: `steps.good` has no `all`; `has(steps.good.all)` says whether it is there",
             "condition_error: `steps.nobody.outcome == 'passed'` cannot be decided: how `nobody` ended is not known; name a step that ended before",
             "condition_error: `steps.good.outcome` cannot be decided: a condition is a boolean, and this is text; compare it with something: `env.NAME == 'yes'`",
             "condition_error: `steps.good.outcome ==` cannot be decided: the expression ends where a value was expected",

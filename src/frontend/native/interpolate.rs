@@ -142,7 +142,16 @@ impl Reader<'_> {
             Ok(expression) => expression,
             Err(error) => {
                 let refused = self.refusal(field, text, source, at, &error);
-                self.found.push(refused);
+                let said = |known: &Diagnostic| {
+                    // A parameter that a template does not have.
+                    let covers = known.span.zip(refused.span).is_some_and(|(known, refused)| {
+                        known.start <= refused.start && refused.end <= known.end
+                    });
+                    known.code == codes::BAD_PARAMETER && covers
+                };
+                if !self.found.iter().any(said) {
+                    self.found.push(refused);
+                }
                 return None;
             }
         };

@@ -270,7 +270,11 @@ impl<'n> Lowering<'n, '_, '_> {
 
     /// A list of mappings that is not empty.
     fn list<'s>(&mut self, field: Field<'n, 's>, wanted: &str, help: &str) -> Vec<Field<'n, 's>> {
-        let items: Vec<_> = self.reader.items(field, wanted, help).collect();
+        let write = match field.key {
+            "stages" => "each stage is an item: `- name: build`, with its `steps` below it",
+            _ => "each step is an item: `- name: compile`, with its `run` below it",
+        };
+        let items: Vec<_> = self.reader.items(field, wanted, write).collect();
         if items.is_empty() && matches!(field.node.value, Value::List(_)) {
             let message = format!("`{}` is empty", field.key);
             self.reader.error(codes::NO_STEPS, field.node.span, message, help);

@@ -21,7 +21,10 @@ pub(super) struct PipelineValues<'n> {
     pub(super) env: Variables,
     /// What the pipeline's own `env` sets.
     names: Names,
-    problems: Vec<String>,
+    /// What is wrong with the inputs, with the environment, and with `--env`, each in words.
+    wrong_inputs: Vec<String>,
+    wrong_environment: Option<String>,
+    clashes: Vec<String>,
 }
 
 impl Reader<'_> {
@@ -36,7 +39,7 @@ impl Reader<'_> {
         let before = self.found.len();
         let inputs = fields.get("inputs").map(|field| self.inputs(field)).unwrap_or_default();
         let accepted = inputs::accept(&inputs, given.choice);
-        let mut problems = accepted.problems;
+        let (wrong_inputs, mut wrong_environment) = (accepted.problems, None);
         let mut given_inputs = Variables::default();
         for (input, written) in
             inputs.iter().filter_map(|input| Some((input, accepted.values.get(input.name())?)))
@@ -46,7 +49,7 @@ impl Reader<'_> {
         }
         self.scope.extend(&given_inputs);
         // What depends on a mistake is not another one.
-        self.scope.lenient = !problems.is_empty() || self.found.len() > before;
+        self.scope.lenient = !wrong_inputs.is_empty() || self.found.len() > before;
         self.scope.lacks_input = accepted.lacks;
         let own = fields.get("env").map(|field| self.environment(field)).unwrap_or_default();
         let names = names(own.texts());
@@ -58,13 +61,22 @@ impl Reader<'_> {
             if let Some(variables) = variables {
                 self.scope.extend(variables);
             } else {
-                problems.push(format!("there is no environment `{}`", shorten(name)));
+                wrong_environment = Some(format!("there is no environment `{}`", shorten(name)));
                 self.scope.lenient = true;
             }
             variables.is_some()
         });
         let env = self.scope.env().clone();
-        PipelineValues { inputs, environments, chosen, env, names, problems }
+        PipelineValues {
+            inputs,
+            environments,
+            chosen,
+            env,
+            names,
+            wrong_inputs,
+            wrong_environment,
+            clashes: Vec::new(),
+        }
     }
 }
 
@@ -76,7 +88,7 @@ impl PipelineValues<'_> {
             let variables = step.matrix.as_ref().map(Matrix::variables).unwrap_or_default();
             for variable in variables.iter().filter(|variable| given.choice.env.contains_key(*variable)) {
                 let name = step.name;
-                self.problems.push(format!("`--env` and the matrix of `{name}` both set `{variable}`"));
+                self.clashes.push(format!("`--env` and the matrix of `{name}` both set `{variable}`"));
             }
         }
     }
@@ -92,8 +104,19 @@ impl PipelineValues<'_> {
 
     /// What is wrong with what the run was given, and what it may be given.
     pub(super) fn refused(self) -> Option<NotAccepted> {
-        let inputs = self.inputs.iter().map(Input::shown).collect();
-        let environments = self.environments.names().map(str::to_owned).collect();
-        (!self.problems.is_empty()).then_some(NotAccepted { problems: self.problems, inputs, environments })
+        let inputs = || self.inputs.iter().map(Input::shown).collect();
+        let environments = || self.environments.names().map(str::to_owned).collect();
+        let refused = NotAccepted {
+            inputs: (!self.wrong_inputs.is_empty()).then(inputs),
+            environments: self.wrong_environment.is_some().then(environments),
+            clashes: !self.clashes.is_empty(),
+            problems: self
+                .wrong_inputs
+                .into_iter()
+                .chain(self.wrong_environment)
+                .chain(self.clashes)
+                .collect(),
+        };
+        (!refused.problems.is_empty()).then_some(refused)
     }
 }

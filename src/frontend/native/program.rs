@@ -56,10 +56,9 @@ impl Reader<'_> {
         match &field.node.value {
             Value::List(_) => {
                 for line in self.items(field, "text or a list", "") {
-                    if let Some(line) = self.verbatim(line, "a line of a script") {
-                        body.push_str(line);
-                        body.push('\n');
-                    }
+                    let Some(line) = self.verbatim(line, "a line of a script") else { return body };
+                    body.push_str(line);
+                    body.push('\n');
                 }
             }
             Value::Scalar { .. } | Value::Map(_) => {
@@ -87,7 +86,8 @@ impl Reader<'_> {
             Value::List(_) | Value::Map(_) => field.node.span,
         };
         let message = "`${{ }}` in a script is not replaced";
-        let help = "a script gets values as variables: `$WINDLASS_INPUT_<NAME>`, or others by `env`";
+        let help = "a script gets values as variables: `$WINDLASS_INPUT_<NAME>`, `$WINDLASS_PARAM_<NAME>`, or others by \
+                    `env`";
         self.warn(codes::NOT_IN_SCRIPTS, span, message, help);
     }
 
@@ -109,8 +109,9 @@ impl Reader<'_> {
             return Vec::new();
         }
         let words = self.words(field, &[]);
-        let empty = words.first().is_none_or(|word| word.known() == Some(""));
-        if empty && matches!(field.node.value, Value::List(_)) {
+        // A word that is wrong has been said already.
+        let none = matches!(&field.node.value, Value::List(items) if items.is_empty());
+        if none || words.first().is_some_and(|word| word.known() == Some("")) {
             self.nothing(field);
         }
         words
@@ -139,11 +140,14 @@ impl Reader<'_> {
     /// What reads a script: a known shell with the options that make it stop at errors, or an argv.
     pub(super) fn shell(&mut self, field: Field<'_, '_>) -> Option<Vec<String>> {
         if let Value::List(items) = &field.node.value {
-            if items.is_empty() {
+            let none = items.is_empty();
+            let words: Vec<_> = self.items(field, "a list of words", "").collect();
+            let words = words.into_iter().map(|word| Some(self.text(word, "text")?.into_owned()));
+            let words: Vec<Option<String>> = words.collect();
+            if none || words.first().is_some_and(|word| word.as_deref() == Some("")) {
                 self.nothing(field);
             }
-            let items = self.items(field, "a list of words", "");
-            return Some(items.filter_map(|word| Some(self.text(word, "text")?.into_owned())).collect());
+            return words.into_iter().collect();
         }
         let name = self.text(field, "`sh`, `bash`, or a program and its arguments as a list")?;
         let known = SHELLS.iter().find(|(shell, _)| *shell == name);

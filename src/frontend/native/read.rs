@@ -139,7 +139,11 @@ impl<'d> Reader<'d> {
             }
         }
         let fields = Fields { entries, span, misspelt };
-        for key in table.keys.iter().filter(|key| key.required && fields.lacks(key.name)) {
+        // Where all that is there is unknown, it is what was meant.
+        let all_unknown = matches!(fields.entries, [one] if table.key(one.key()).is_none());
+        let required = table.keys.iter().filter(|key| key.required);
+        let meant = all_unknown && required.clone().count() == 1;
+        for key in required.filter(|key| !meant && fields.lacks(key.name)) {
             let help = format!("add `{}`. {}", key.name, key.about);
             let code = if matches!(key.kind, Kind::List(_)) { codes::NO_STEPS } else { codes::MISSING_KEY };
             self.error(code, span, format!("{} has no `{}`", table.noun, key.name), help);

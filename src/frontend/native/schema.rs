@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::keys::{self, Key, Kind, Table};
+use super::services::TAKEN;
 use super::{outputs, retry, secrets, wait_for};
 use crate::plan::expression::MAX_EXPRESSION;
 
@@ -165,7 +166,7 @@ fn plain(kind: Kind) -> Value {
         Kind::Services => json!({
             "type": "object",
             "patternProperties": { "^x-": {} },
-            "propertyNames": { "pattern": "^[a-z][a-z0-9_-]{0,62}$", "not": { "const": "localhost" } },
+            "propertyNames": { "pattern": "^[a-z][a-z0-9_-]{0,62}$", "not": { "enum": TAKEN } },
             "additionalProperties": { "$ref": reference(&keys::SERVICE) },
         }),
         Kind::Port => json!({ "type": "integer", "minimum": 1, "maximum": 65535 }),

@@ -14,6 +14,8 @@ use crate::plan::{Image, Network, OnExit, Probe, Program, Ready, Resources, Scop
 
 /// How long a service may take to get ready when the file does not say.
 const READY: Duration = Duration::from_mins(1);
+/// Names that a container has for itself: `windlass` is its host name.
+pub(super) const TAKEN: &[&str] = &["localhost", "ip6-localhost", "ip6-loopback", "windlass"];
 /// How a line for a shell is written where there is no `run`.
 const LINE: &str = "`command: [sh, -c, …]`";
 /// What a service weighs beside its texts.
@@ -110,9 +112,10 @@ impl Reader<'_> {
                 let help =
                     "small letters, digits, `_` and `-`, a letter first, at most 63: it is a host name";
                 self.error(codes::BAD_NAME, span, message, help);
-            } else if name == "localhost" {
-                let help = "`localhost` is the step itself; call the service otherwise";
-                self.error(codes::SERVICE_TWICE, span, "no service can be called `localhost`", help);
+            } else if TAKEN.contains(&name) {
+                let message = format!("no service can be called `{name}`");
+                let help = format!("`{name}` is the step itself; call the service otherwise");
+                self.error(codes::SERVICE_TWICE, span, message, help);
             } else if let Some(line) = around.lines.get(name) {
                 let message = format!("there is a service `{name}` around this one");
                 let help =
@@ -140,7 +143,20 @@ impl Reader<'_> {
     }
 
     fn service(&mut self, name: &str, field: Field<'_, '_>) -> Service {
+        if let Value::Scalar { text, .. } = &field.node.value
+            && !field.node.is_null()
+        {
+            let (shown, image) = (shorten(name), shorten(text));
+            let message = format!("the service `{shown}` takes a mapping, not text");
+            let help = format!("write `{shown}: {{ image: {image} }}`");
+            self.error(codes::WRONG_KIND, field.node.span, message, help);
+            return self.of_fields(name, &Fields::of(field.node));
+        }
         let fields = self.fields(&keys::SERVICE, field);
+        self.of_fields(name, &fields)
+    }
+
+    fn of_fields(&mut self, name: &str, fields: &Fields<'_, '_>) -> Service {
         let image = fields.get("image").and_then(|field| self.image(field));
         let command = fields.get("command").map(|field| self.argv(field, LINE));
         let before = command.as_deref().unwrap_or_default();

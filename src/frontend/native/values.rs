@@ -13,6 +13,9 @@ use crate::frontend::{codes, joined, shorten, shown};
 /// Longer limits are mistakes, and clocks overflow on the longest.
 const LONGEST: Duration = Duration::from_hours(8760);
 
+/// Characters of a name.
+const MOST: usize = 63;
+
 impl Reader<'_> {
     /// Text as it is spelled, for scripts.
     pub(super) fn verbatim<'n>(&mut self, field: Field<'n, '_>, wanted: &str) -> Option<&'n str> {
@@ -44,6 +47,9 @@ impl Reader<'_> {
         let help = match suggestion(name) {
             _ if !pieces::is_plain(name) => {
                 "names stand for themselves; there is no `${{ }}` in them".to_owned()
+            }
+            _ if name.len() > MOST => {
+                format!("at most {MOST} characters; this has {}", name.chars().count())
             }
             Some(better) => format!("small letters, digits, `_` and `-`, a letter first: `{better}`"),
             None => "small letters, digits, `_` and `-`, a letter first, at most 63".to_owned(),
@@ -210,7 +216,7 @@ impl Reader<'_> {
 
 /// Whether something may be called so (language L2).
 pub(super) fn is_name(name: &str) -> bool {
-    name.len() <= 63
+    name.len() <= MOST
         && name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
 }
@@ -237,7 +243,7 @@ fn suggestion(text: &str) -> Option<String> {
         .collect();
     let start = better.find(|first: char| first.is_ascii_lowercase())?;
     better.drain(..start);
-    better.truncate(63);
+    better.truncate(MOST);
     let better = better.trim_end_matches('-').to_owned();
     (better != text && !better.is_empty()).then_some(better)
 }

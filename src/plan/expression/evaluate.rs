@@ -75,7 +75,7 @@ impl<'e> Evaluator<'e> {
                 None => fail(
                     node.at,
                     format!("`{of}` has no `{name}`"),
-                    format!("ask before: `has({node}) && …`"),
+                    format!("`has({node})` says whether it is there"),
                 ),
             },
             Kind::Has(of, name) => Ok(Value::Bool(self.field(of, name)?.is_some())),
@@ -188,7 +188,7 @@ impl<'e> Evaluator<'e> {
                 Some(value) => Ok(value),
                 None if of.kind == Kind::Group(Group::Git) => Ok("".into()),
                 None => {
-                    let help = format!("ask before: `'{name}' in {of} && …`");
+                    let help = format!("`'{name}' in {of}` says whether it is there");
                     fail(at, format!("`{of}` has no `{name}`"), help)
                 }
             },

@@ -69,7 +69,7 @@ stages:
      10 │       - { name: four, run: make, when: env.NONE == 'x' }
         ·                                        ────────
         ╰────
-      help: ask before: `has(env.NONE) && …`
+      help: `has(env.NONE)` says whether it is there
 
     W0181
 

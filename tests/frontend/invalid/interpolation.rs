@@ -109,7 +109,7 @@ stages:
      2 │ env: { HOST: a, URL: "http://${{ env.HOST }}" }
        ·                                  ────────
        ╰────
-      help: ask before: `has(env.HOST) && …`
+      help: `has(env.HOST)` says whether it is there
 
     W0173
 
@@ -127,7 +127,7 @@ stages:
      6 │     env: { A: "${{ inputs.tarket }}", B: "${{ env.A }}" }
        ·                                               ─────
        ╰────
-      help: ask before: `has(env.A) && …`
+      help: `has(env.A)` says whether it is there
 
     W0173
 
@@ -136,7 +136,7 @@ stages:
      9 │         image: i:${{ env.PORT }}
        ·                      ────────
        ╰────
-      help: ask before: `has(env.PORT) && …`
+      help: `has(env.PORT)` says whether it is there
 
     W0132
 
