@@ -76,10 +76,7 @@ pub(super) async fn ensure(
     reference: &str,
     progress: &(dyn Fn(PullProgress) + Send + Sync),
 ) -> Result<ImageFacts, StartError> {
-    let parsed = Reference::parse(reference).map_err(|wrong| StartError {
-        reason: Reason::ImageNotFound,
-        message: format!("`{reference}` is not an image: {wrong}"),
-    });
+    let parsed = parsed(reference, Reason::ImageNotFound);
     match call::repeat(|| docker.inspect_image(reference)).await {
         Ok(image) => return usable(reference, image),
         Err(error) if parsed.is_ok() && !error::is_not_found(&error) => return Err(error::start(&error)),
@@ -100,13 +97,19 @@ pub(super) async fn look(docker: &Docker, reference: &str) -> Result<(), StartEr
         Err(error) if error::is_not_found(&error) => {}
         Err(error) => return Err(error::start(&error)),
     }
-    let parsed = Reference::parse(reference)
-        .map_err(|message| StartError { reason: Reason::CouldNotStart, message })?;
+    let parsed = parsed(reference, Reason::CouldNotStart)?;
     let known = credentials::find(&credentials::directory(), &parsed).await;
     match call::once(docker.inspect_registry_image(reference, known.credentials)).await {
         Ok(_) => Ok(()),
         Err(error) => Err(StartError { message: error::words(&error), ..error::pull(reference, &error) }),
     }
+}
+
+/// The parts of a reference, or why there is none; only an output of a step can be one that the file was not
+/// refused for.
+fn parsed(reference: &str, reason: Reason) -> Result<Reference, StartError> {
+    Reference::parse(reference)
+        .map_err(|wrong| StartError { reason, message: format!("`{reference}` is not an image: {wrong}") })
 }
 
 /// An image for another processor would end in words that help nobody (`exec format error`), unless the

@@ -58,8 +58,7 @@ stages:
      7 │       - { name: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…, image: busybox }
        ·                 ────────────────────────────────────────────────────────────
        ╰────
-      help: small letters, digits, `_` and `-`, a letter first:
-            `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa`
+      help: at most 63 characters; this has 64
 
     W0131
 
@@ -186,7 +185,8 @@ fn images() {
      4 │       - { name: one, image: '' }
        ·                             ──
        ╰────
-      help: a registry reference such as `rust:1.95`, or `host`
+      help: a name is made of lower-case letters, digits and `.`, `_`, `-` between them: a registry
+            reference such as `rust:1.95` or `host:5000/team/tool:2`, or `host`
 
     W0140
 
@@ -195,7 +195,8 @@ fn images() {
      5 │       - { name: two, image: rust 1.95 }
        ·                             ─────────
        ╰────
-      help: a registry reference such as `rust:1.95`, or `host`
+      help: it has characters that no reference has: a registry reference such as `rust:1.95` or
+            `host:5000/team/tool:2`, or `host`
 
     W0124
 
