@@ -169,7 +169,7 @@ codes! {
         "`wait_for` names one thing that has to be there before the step starts: `image: registry.example/shop:1.2`, `url: https://shop.example/health`, `file: dist/ready` in the workspace, or `port: db.example:5432`; and perhaps a `timeout`, 10m when left out. Addresses and ports are asked from the machine that windlass runs on, without credentials. A service of the step needs no waiting: the step starts once it is ready.";
 
     SERVICE_TWICE "W0201" "two services with one name"
-        "A step reaches a service by its name, so no two that one step has may be called the same: not those of a step and its stage, nor those of a stage and the pipeline. Steps of different stages may each have a service of one name. `localhost` is always the step itself.";
+        "A step reaches a service by its name, so no two that one step has may be called the same: not those of a step and its stage, nor those of a stage and the pipeline. Steps of different stages may each have a service of one name. `localhost` is always the step itself, and so is `windlass`, the host name of every container.";
     SERVICE_OUT_OF_REACH "W0202" "services and no network"
         "A step with `network: none` has nothing but its own loopback, and could reach no service of its own. Services of its stage or of the pipeline are simply not there for such a step.";
     BAD_PROBE "W0203" "no question to a service"

@@ -353,7 +353,8 @@ fn a_script_is_warned_of() {
      8 │           ./deploy ${{ inputs.target }}
        ·                    ───
        ╰────
-      help: a script gets values as variables: `$WINDLASS_INPUT_<NAME>`, or others by `env`
+      help: a script gets values as variables: `$WINDLASS_INPUT_<NAME>`, `$WINDLASS_PARAM_<NAME>`, or
+            others by `env`
 
     W0177
 
@@ -362,6 +363,7 @@ fn a_script_is_warned_of() {
      9 │       - { name: b, image: i, run: [make, "echo $${{ x }}", "echo ${{ x }}"] }
        ·                                   ─
        ╰────
-      help: a script gets values as variables: `$WINDLASS_INPUT_<NAME>`, or others by `env`
+      help: a script gets values as variables: `$WINDLASS_INPUT_<NAME>`, `$WINDLASS_PARAM_<NAME>`, or
+            others by `env`
     "#);
 }

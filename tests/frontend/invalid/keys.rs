@@ -428,7 +428,8 @@ stages:
      6 │         run: make ${{ not.touched.in.a.script }}
        ·                   ───
        ╰────
-      help: a script gets values as variables: `$WINDLASS_INPUT_<NAME>`, or others by `env`
+      help: a script gets values as variables: `$WINDLASS_INPUT_<NAME>`, `$WINDLASS_PARAM_<NAME>`, or
+            others by `env`
     ");
 }
 

@@ -282,15 +282,6 @@ stages:
         ╰────
       help: `optional` is `true` or `false`, without quotes
 
-    W0123
-
-      × an item of `needs` has no `step`
-        ╭─[windlass.yml:16:65]
-     16 │ …  - { name: seven, needs: [{ step: unit, optional: maybe }, { name: unit }] }
-        ·                                                              ─
-        ╰────
-      help: add `step`. The name of the step.
-
     W0121
 
       × `name` is not a key of an item of `needs`

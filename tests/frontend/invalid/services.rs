@@ -99,13 +99,12 @@ stages:
 
     W0124
 
-      × `service` takes a mapping, not text
+      × the service `db` takes a mapping, not text
        ╭─[windlass.yml:5:21]
      5 │     services: { db: postgres }
        ·                     ────────
        ╰────
-      help: the keys of a service are `image`, `command`, `args`, `env`, `ready`, `on_exit`,
-            `resources`
+      help: write `db: { image: postgres }`
 
     W0201
 

@@ -48,7 +48,7 @@ on_failure: tell
      5 │   build:
        ·   ─────
        ╰────
-      help: a pipeline has at least one stage
+      help: each stage is an item: `- name: build`, with its `steps` below it
 
     W0124
 
@@ -57,7 +57,7 @@ on_failure: tell
      7 │ on_failure: tell
        ·             ────
        ╰────
-      help: `on_failure` is left out when there is nothing to do
+      help: each step is an item: `- name: compile`, with its `run` below it
     ");
 }
 

@@ -33,15 +33,6 @@ stages:
        ╰────
       help: write `any: [one]`
 
-    W0123
-
-      × `needs` has no `any`
-       ╭─[windlass.yml:7:31]
-     7 │       - { name: three, needs: { all: [one] } }
-       ·                               ─
-       ╰────
-      help: add `any`. Starts as soon as the first of these has passed.
-
     W0121
 
       × `all` is not a key of `needs`
