@@ -128,8 +128,9 @@ impl Begun {
             drop(future::select(pin!(discarded), pin!(hurry(&self.cancel))).await);
         }
         if let Some(backend) = backend {
-            let removed = timeout(CLOSE, remove_directories(&self.ledger, backend.as_ref()));
-            let _ = future::select(pin!(removed), pin!(hurry(&self.cancel))).await;
+            // A large tree takes a while here too.
+            let removed = remove_directories(&self.ledger, backend.as_ref());
+            future::select(pin!(removed), pin!(hurry(&self.cancel))).await;
         }
         drop(self.ledger.finish());
         self.ledger.open_objects()
