@@ -170,7 +170,12 @@ impl Bed {
 
     /// Has the steps of every run of this place see the file that [`UNTIL_ENOUGH`] waits for.
     pub fn enough(&self) {
-        for name in self.objects().iter().filter(|name| !name.ends_with("-workspace")) {
+        let mut containers = self.objects();
+        containers.retain(|name| !name.ends_with("-workspace"));
+        // One of each run: as soon as it is there, the others may be gone.
+        containers.sort();
+        containers.dedup_by_key(|name| name.split('-').nth(1).map(str::to_owned));
+        for name in &containers {
             let mut command = Command::new("docker");
             command.env("DOCKER_HOST", &self.engine).args(["exec", name, "touch", "/workspace/enough"]);
             assert!(command.status().unwrap().success(), "{name}");

@@ -33,7 +33,7 @@ pub fn at_once<T: Send, R: Send>(all: Vec<T>, work: impl Fn(T) -> R + Sync) -> V
     let queue = std::sync::Mutex::new(all.into_iter().enumerate());
     let done = std::sync::Mutex::new(BTreeMap::new());
     thread::scope(|scope| {
-        for _ in 0..count.min(6) {
+        for _ in 0..count.min(4) {
             scope.spawn(|| {
                 loop {
                     let next = queue.lock().unwrap().next();
