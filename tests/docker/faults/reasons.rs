@@ -10,6 +10,7 @@ use rustix::process::Signal;
 
 use crate::bed::{Bed, Ran, docker_host};
 use crate::checks::{at_once, repeats};
+use crate::faults::leftovers::prune;
 use crate::limits::Disk;
 use crate::proxy::{ATTACH, CREATE, Fault, IMAGE_INSPECT, Proxy, Rule, START};
 use crate::registry::Registry;
@@ -109,7 +110,7 @@ fn pruned(number: usize) -> String {
     let registry = Registry::start(&format!("reasons-{number}"));
     let image = registry.image("team/reasons:1");
     let name = image.clone();
-    let prune = Arc::new(move || docker(&["rmi", &name]));
+    let prune = Arc::new(move || prune(&name));
     let sockets = tempfile::tempdir().unwrap();
     let proxy = Proxy::start(sockets.path(), vec![Rule::every(CREATE, Fault::Before(prune))]);
     let bed = of_image(&image).through(&proxy.address());
