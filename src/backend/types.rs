@@ -71,6 +71,8 @@ pub struct ContainerSpec {
     pub log_limit: u64,
     /// The lane it may share a network namespace in.
     pub lane: Option<u32>,
+    /// Nothing in it gains rights that it does not have at its start, as by a set-user-id program.
+    pub no_new_privileges: bool,
     /// What goes beyond an ordinary container.
     pub privileges: Privileges,
 }

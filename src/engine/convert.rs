@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::environment::{Aftermath, Setting, WORKSPACE, built_in};
-use crate::backend::policy::{Policy, Refusal};
+use crate::backend::policy::{Policy, Refusal, Trust};
 use crate::backend::{ContainerSpec, GivenSecret, Privileges, ProgramSpec, SecretPlace};
 use crate::base::{Bytes, Reason, RunId, Secret, StageId, StepId};
 use crate::plan::expand::{self, Lookup};
@@ -174,6 +174,7 @@ impl Common {
             grace: step.grace,
             log_limit: self.log_limit.0,
             lane: self.lanes.get(&step.id).copied(),
+            no_new_privileges: self.policy.trust == Trust::Untrusted,
             privileges: Privileges::default(),
         };
         self.policy.check(&spec)?;
@@ -243,6 +244,7 @@ impl Common {
             grace: Duration::ZERO,
             log_limit: self.log_limit.0,
             lane: None,
+            no_new_privileges: self.policy.trust == Trust::Untrusted,
             privileges: Privileges::default(),
         };
         self.policy.check(&spec)?;
@@ -269,7 +271,6 @@ fn known(text: &Text) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::policy::Trust;
     use crate::base::Outcome;
     use crate::plan::sample::{plan, script, stage, step};
     use crate::plan::{AfterScript, Part};

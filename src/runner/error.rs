@@ -45,6 +45,15 @@ pub enum RunError {
     /// There is no pipeline file, or it cannot be read.
     #[error(transparent)]
     Find(FindError),
+    /// There is no commit to take the pipeline from (language L35).
+    #[error("the pipeline cannot be taken from the commit `{commit}`")]
+    NoBase {
+        /// As given.
+        commit: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// The pipeline file is not valid.
     #[error("`{}` is not valid", .0.text.name)]
     Invalid(Invalid),
@@ -156,6 +165,7 @@ impl RunError {
             // A capture fails for want of space in the state directory alone.
             RunError::Source(SourceError::Io { source, .. }) if is_full(source) => Class::Store,
             RunError::Directory { .. }
+            | RunError::NoBase { .. }
             | RunError::NotAccepted(_)
             | RunError::Image { .. }
             | RunError::OutOfReach { .. }

@@ -9,13 +9,14 @@ use super::error::{Invalid, RunError};
 use super::home::Home;
 use super::request::{Source, Target};
 use super::single;
+use super::trust::Origin;
 use crate::base::{Diagnostic, Severity, SourceText};
 use crate::engine;
 use crate::frontend::{self, Choice, Given, Origins};
 use crate::image::Reference;
 use crate::plan::facts::{GitFacts, SourceView};
 use crate::plan::{Awaited, Image, Plan, Step};
-use crate::source::DirectoryView;
+use crate::source::{AtCommit, DirectoryView};
 
 /// What is read of a pipeline file: one byte more than it may have, so that a larger one is seen as such.
 const LIMIT: u64 = frontend::MAX_FILE as u64 + 1;
@@ -42,6 +43,7 @@ pub struct Loaded {
 pub(super) fn before_capture(
     home: &Home,
     target: &Target,
+    origin: &Origin,
     choice: &Choice,
 ) -> Result<Option<Loaded>, RunError> {
     match target {
@@ -59,8 +61,17 @@ pub(super) fn before_capture(
                 git: None,
             }))
         }
+        Target::Pipeline { source: Source::InPlace(dir), .. } if *origin != Origin::ByHand => {
+            Err(RunError::Refused {
+                what: format!("the source is not trusted, and would work in place on `{}`", dir.display()),
+                help: Some("let it work on a capture of the directory".to_owned()),
+            })
+        }
         Target::Pipeline { source: Source::Directory(dir) | Source::InPlace(dir), file } => {
-            directory(Some(home.path()), dir, file.as_deref(), choice).map(Some)
+            let view = open(Some(home.path()), dir)?;
+            let file = file.as_deref().map(|file| relative(view.root(), file));
+            let at = |base: &str| AtCommit::of_directory(&view, base);
+            compile_of(origin, (&view, &at), file.as_deref(), choice).map(Some)
         }
         Target::Pipeline { source: Source::Url { .. }, .. } => Ok(None),
     }
@@ -77,10 +88,34 @@ pub fn directory(
     file: Option<&Path>,
     choice: &Choice,
 ) -> Result<Loaded, RunError> {
-    let failed = |source| RunError::Directory { path: dir.to_owned(), source };
-    let view = DirectoryView::open(dir, home).map_err(failed)?;
+    let view = open(home, dir)?;
     let file = file.map(|file| relative(view.root(), file));
     compile(&view, file.as_deref(), choice)
+}
+
+fn open(home: Option<&Path>, dir: &Path) -> Result<DirectoryView, RunError> {
+    DirectoryView::open(dir, home).map_err(|source| RunError::Directory { path: dir.to_owned(), source })
+}
+
+/// A source as one of its commits has it.
+type At<'a> = dyn Fn(&str) -> io::Result<AtCommit<'a>> + 'a;
+
+/// Compiles the pipeline of a source: as it is, or as the base has it of one that is not trusted, which then must
+/// not need trust.
+///
+/// # Errors
+/// As [`compile`]; [`RunError::NoBase`] when there is no such commit, [`RunError::Refused`] when it needs trust.
+pub(super) fn compile_of<'a>(
+    origin: &Origin,
+    (source, at): (&'a dyn SourceView, &At<'a>),
+    file: Option<&Path>,
+    choice: &Choice,
+) -> Result<Loaded, RunError> {
+    let Origin::Foreign { base } = origin else { return compile(source, file, choice) };
+    let missing = |source| RunError::NoBase { commit: base.clone(), source };
+    let loaded = compile(&at(base).map_err(missing)?, file, choice)?;
+    origin.check(&loaded.plan)?;
+    Ok(loaded)
 }
 
 /// Asks the repository of a directory which commit it is at; all is empty where there is none.
@@ -88,8 +123,7 @@ pub fn directory(
 /// # Errors
 /// [`RunError`] when the directory or its repository cannot be read.
 pub fn git_of(dir: &Path) -> Result<GitFacts, RunError> {
-    let failed = |source| RunError::Directory { path: dir.to_owned(), source };
-    DirectoryView::open(dir, None).and_then(|view| view.git()).map_err(failed)
+    open(None, dir)?.git().map_err(|source| RunError::Directory { path: dir.to_owned(), source })
 }
 
 /// Finds the pipeline file of a source and has the front end compile it.

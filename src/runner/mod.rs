@@ -20,6 +20,7 @@ mod run;
 mod secrets;
 mod single;
 mod slots;
+mod trust;
 mod values;
 
 pub use clean::{Cleaned, clean};
@@ -32,4 +33,5 @@ pub use prepare::{Connecting, Prepared, cloned, docker, prepare};
 pub use request::{Request, Source, Target};
 pub use run::Finished;
 pub use secrets::{Ask, SecretProblem, SecretSources};
+pub use trust::Origin;
 pub use values::{StepValues, Value, Variable, values};

@@ -21,6 +21,8 @@ use crate::source;
 
 /// This machine, and the workspace of a run.
 pub(super) struct Machine {
+    /// Whether the source may have this machine ask others.
+    pub(super) trusted: bool,
     /// None of a run without a source.
     pub(super) workspace: Option<Tree>,
 }
@@ -29,6 +31,9 @@ impl Outside for Machine {
     fn look<'a>(&'a self, kind: Awaited, what: &'a str) -> BoxFuture<'a, Found> {
         async move {
             match kind {
+                Awaited::Url | Awaited::Port if !self.trusted => {
+                    Found::Never("its source is not trusted to have this machine ask others".to_owned())
+                }
                 Awaited::Url => web(what).await,
                 Awaited::Port => port(what).await,
                 Awaited::File => self.file(what).await,
@@ -124,7 +129,7 @@ mod tests {
 
     use super::*;
 
-    const NOWHERE: Machine = Machine { workspace: None };
+    const NOWHERE: Machine = Machine { trusted: true, workspace: None };
 
     /// A server that gives each of these answers to one request; and what it was asked.
     async fn server(answers: &'static [&'static str]) -> (String, task::JoinHandle<Vec<String>>) {
@@ -195,10 +200,11 @@ mod tests {
     #[tokio::test]
     async fn a_file_is_one_of_the_workspace() {
         let place = tempfile::tempdir().expect("there is room");
-        let machine = Machine { workspace: Some(Tree::Plain(place.path().to_owned())) };
+        let machine = Machine { trusted: false, workspace: Some(Tree::Plain(place.path().to_owned())) };
         assert!(matches!(machine.look(Awaited::File, "a").await, Found::NotYet(_)));
         std::fs::write(place.path().join("a"), "").expect("there is room");
         assert_eq!(machine.look(Awaited::File, "a").await, Found::There);
+        assert!(matches!(machine.look(Awaited::Port, "127.0.0.1:1").await, Found::Never(_)));
         assert!(matches!(NOWHERE.look(Awaited::File, "a").await, Found::Never(_)));
     }
 }

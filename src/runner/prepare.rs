@@ -12,6 +12,7 @@ use super::load::{self, Loaded};
 use super::made::Made;
 use super::request::{Request, Source, Target};
 use super::secrets::{self, Gathered};
+use super::trust::Origin;
 use crate::backend::{Backend, BackendError, docker};
 use crate::base::{Diagnostic, RunId, SourceText};
 use crate::engine::Cancel;
@@ -19,6 +20,7 @@ use crate::frontend::Choice;
 use crate::ledger::Object;
 use crate::plan::Plan;
 use crate::report::LogSource;
+use crate::source::AtCommit;
 use crate::store::Record;
 
 /// A backend that is being connected to.
@@ -61,7 +63,7 @@ pub async fn prepare(
     cancel: Cancel,
 ) -> Result<Prepared, NotRun> {
     // Whatever can be wrong before anything is made is looked at first.
-    let loaded = load::before_capture(home, &request.target, &request.choice)?;
+    let loaded = load::before_capture(home, &request.target, &request.origin, &request.choice)?;
     let loaded = loaded.map(load::supported).transpose()?;
     if let Some(loaded) = &loaded {
         request.approval.check(&loaded.plan)?;
@@ -90,16 +92,22 @@ pub async fn cloned(
     let target = Target::Pipeline { source: source.clone(), file: file.map(Path::to_owned) };
     let mut begun = Begun::new(home, &target, made, cancel)?;
     let loaded = match begun.capture().await {
-        Ok(()) => from_capture(&begun, file, choice),
+        Ok(()) => from_capture(&begun, &Origin::ByHand, file, choice),
         Err(error) => Err(error),
     };
     let left = begun.give_up(None).await;
     loaded.map_err(|error| NotRun { error, left })
 }
 
-fn from_capture(begun: &Begun, file: Option<&Path>, choice: &Choice) -> Result<Loaded, RunError> {
+fn from_capture(
+    begun: &Begun,
+    origin: &Origin,
+    file: Option<&Path>,
+    choice: &Choice,
+) -> Result<Loaded, RunError> {
     let captured = begun.captured().expect("a pipeline is compiled from its capture only once that is there");
-    let loaded = load::compile(captured, file, choice)?;
+    let at = |base: &str| AtCommit::of_capture(captured, base);
+    let loaded = load::compile_of(origin, (captured, &at), file, choice)?;
     Ok(Loaded { git: Some(captured.git.clone()), ..loaded })
 }
 
@@ -120,13 +128,20 @@ async fn get_ready(
     begun.capture().await?;
     let in_reach =
         |loaded: Loaded| if backend.sees_files() { Ok(loaded) } else { load::without_files(loaded) };
-    let from_capture = || from_capture(begun, request.target.file(), &request.choice);
+    let from_capture = || from_capture(begun, &request.origin, request.target.file(), &request.choice);
     let loaded = loaded.map_or_else(|| from_capture().and_then(load::supported), Ok).and_then(in_reach)?;
     request.approval.check(&loaded.plan)?;
-    let source = begun.captured().map(|captured| captured.summary.location.as_str());
-    let settings = (&request.settings, source);
-    let gathering = secrets::gather(&loaded.plan, &request.choice.env, settings, &request.secret_sources);
-    let secrets = unless_cancelled(cancel, gathering).await?.map_err(RunError::Secrets)?;
+    let secrets = match request.origin {
+        Origin::ByHand => {
+            let source = begun.captured().map(|captured| captured.summary.location.as_str());
+            let settings = (&request.settings, source);
+            let gathering =
+                secrets::gather(&loaded.plan, &request.choice.env, settings, &request.secret_sources);
+            unless_cancelled(cancel, gathering).await?.map_err(RunError::Secrets)?
+        }
+        // What is not there cannot leak.
+        Origin::Foreign { .. } => Gathered::default(),
+    };
     let record = Record::create(&begun.home, &begun.run).map_err(RunError::Store)?;
     record.save_plan(&loaded.plan).map_err(RunError::Store)?;
     Ok((loaded, secrets, record, backend))

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::gates::Approval;
 use super::made::Made;
 use super::secrets::SecretSources;
+use super::trust::Origin;
 use crate::base::masker::Masker;
 use crate::base::{Bytes, Secret};
 use crate::config::Settings;
@@ -18,6 +19,8 @@ use crate::source;
 pub struct Request {
     /// What runs.
     pub target: Target,
+    /// Who stands behind it.
+    pub origin: Origin,
     /// What the user chose of what the file leaves open.
     pub choice: Choice,
     /// Steps that may run at the same time; as many as this machine has processors when absent.
@@ -90,6 +93,7 @@ impl Request {
     pub fn new(target: Target) -> Self {
         Self {
             target,
+            origin: Origin::default(),
             choice: Choice::default(),
             jobs: None,
             log_limit: Bytes(64 << 20),

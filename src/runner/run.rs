@@ -12,6 +12,7 @@ use super::prepare::Prepared;
 use super::request::Request;
 use super::room;
 use super::slots::MachineSlots;
+use super::trust::Origin;
 use super::values::built_ins;
 use crate::backend::{Backend, RunSpec};
 use crate::base::{RunId, SystemClock};
@@ -49,7 +50,7 @@ impl Prepared {
         let Prepared { begun, request, loaded, secrets, record, backend, cancel } = self;
         let captured = begun.captured();
         let source = captured.map(|captured| captured.summary.location.as_str());
-        let policy = Arc::new(allowed::policy(&request.settings, source));
+        let policy = Arc::new(allowed::policy(&request.settings, source, &request.origin));
         let spec = RunSpec {
             run: begun.run.clone(),
             workspace: captured.map(|captured| captured.tree.clone()),
@@ -78,9 +79,12 @@ impl Prepared {
             session,
             backend: backend.description(),
             source: captured.map(|captured| captured.summary.clone()).unwrap_or_default(),
-            notes: notes(captured, backend.as_ref()),
+            notes: notes(&request.origin, captured, backend.as_ref()),
             gates: request.approval.clone().gates(),
-            outside: Arc::new(Machine { workspace: captured.map(|captured| captured.tree.clone()) }),
+            outside: Arc::new(Machine {
+                trusted: request.origin == Origin::ByHand,
+                workspace: captured.map(|captured| captured.tree.clone()),
+            }),
             slots: Arc::new(MachineSlots::new(&begun.home, jobs)),
             secrets: secrets.values,
             options: Options { jobs, log_limit: request.log_limit, lookahead: true },
@@ -111,9 +115,10 @@ impl Prepared {
 }
 
 /// What the user should know first.
-fn notes(captured: Option<&Captured>, backend: &dyn Backend) -> Vec<String> {
-    let Some(captured) = captured else { return Vec::new() };
-    let mut notes = captured.notes.clone();
+fn notes(origin: &Origin, captured: Option<&Captured>, backend: &dyn Backend) -> Vec<String> {
+    let mut notes: Vec<String> = origin.note().into_iter().collect();
+    let Some(captured) = captured else { return notes };
+    notes.extend(captured.notes.iter().cloned());
     if !backend.sees_files() {
         notes.push("the workspace is sent to the engine, which does not see this machine's files".to_owned());
     }

@@ -6,6 +6,7 @@
 //! It never writes into the user's tree, follows no link in it, runs no program but the credential
 //! helpers that the user's own git configuration names, and keeps no credentials.
 
+mod at_commit;
 mod beneath;
 mod cache;
 mod captured;
@@ -48,6 +49,7 @@ mod view;
 mod walk;
 mod watch;
 
+pub use at_commit::AtCommit;
 pub use cache::remove_unfinished;
 pub use captured::Captured;
 pub use directory::{capture_directory, in_place, root_of};

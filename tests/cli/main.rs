@@ -11,4 +11,5 @@ mod secrets;
 mod settings;
 mod signals;
 mod support;
+mod trust;
 mod vars;

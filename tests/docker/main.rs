@@ -30,6 +30,7 @@ mod signals;
 mod sizes;
 mod suspend;
 mod terminal;
+mod trust;
 mod tty;
 mod user;
 

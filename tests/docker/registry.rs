@@ -18,6 +18,7 @@ use crate::bed::{Bed, IMAGE, docker_host};
 
 pub struct Registry {
     port: u16,
+    digest: String,
     /// The paths that were asked for.
     asked: Arc<Mutex<Vec<String>>>,
 }
@@ -76,17 +77,28 @@ impl Registry {
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::<Mutex<Vec<String>>>::default();
         let (blobs, seen) = (Arc::new(parts(label)), Arc::clone(&asked));
+        let digest = digest(&blobs["/manifests/1"].1);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let (blobs, seen) = (Arc::clone(&blobs), Arc::clone(&seen));
                 thread::spawn(move || answer(client, locked, &blobs, &seen));
             }
         });
-        Self { port, asked }
+        Self { port, digest, asked }
     }
 
     pub fn image(&self, name: &str) -> String {
         format!("127.0.0.1:{}/{name}", self.port)
+    }
+
+    /// The digest of the image that it serves.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Removes an image that was pulled from here.
+    pub fn forget(&self, image: &str) {
+        docker(&["rmi", image]);
     }
 
     fn asked_for(&self, path: &str) -> usize {

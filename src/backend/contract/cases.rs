@@ -37,6 +37,7 @@ pub(super) const CASES: &[Case] = cases! {
     calls_after_the_end_do_nothing
     a_program_gets_what_was_asked_for
     a_secret_is_for_the_program_alone
+    a_program_that_may_gain_no_privileges_gains_none
     outputs_come_with_the_end
     containers_run_at_the_same_time
     steps_of_a_lane_run_in_turn
@@ -98,6 +99,14 @@ async fn a_signal_that_is_not_ours_is_named(bench: &Bench<'_>) {
         let heard =
             bench.complete(bench.script(&format!("signal-{signal}"), &format!("kill -{signal} $$"))).await;
         assert_eq!(heard.ended.how, How::Signalled(signal));
+    }
+}
+
+async fn a_program_that_may_gain_no_privileges_gains_none(bench: &Bench<'_>) {
+    for (name, no_new_privileges) in [("may", false), ("may-not", true)] {
+        let asks = bench.script(name, "grep NoNewPrivs /proc/self/status");
+        let heard = bench.complete(ContainerSpec { no_new_privileges, ..asks }).await;
+        assert_eq!(text(&heard.stdout), format!("NoNewPrivs:\t{}\n", u8::from(no_new_privileges)));
     }
 }
 

@@ -122,6 +122,7 @@ impl Bench<'_> {
             grace: Duration::from_secs(1),
             log_limit: 1 << 20,
             lane: None,
+            no_new_privileges: false,
             privileges: Privileges::default(),
         }
     }

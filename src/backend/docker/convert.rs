@@ -138,6 +138,9 @@ pub(super) fn container(common: &Common, spec: &ContainerSpec, join: Join<'_>) -
     host.nano_cpus = spec.resources.cpu_millis.map(|millis| i64::from(millis) * 1_000_000);
     host.pids_limit = spec.resources.pids.map(i64::from);
     privileges(host, &spec.privileges);
+    if spec.no_new_privileges {
+        host.security_opt.get_or_insert_default().push("no-new-privileges".to_owned());
+    }
     host.log_config = Some(HostConfigLogConfig {
         typ: Some(common.log_driver.to_owned()),
         config: (common.log_driver == "local").then(|| {
@@ -362,6 +365,7 @@ mod tests {
             grace: Duration::from_secs(2),
             log_limit: 1 << 20,
             lane: None,
+            no_new_privileges: false,
             privileges: Privileges::default(),
         }
     }
@@ -438,6 +442,11 @@ mod tests {
             (host.cap_add, host.security_opt),
             (Some(words("NET_ADMIN")), Some(words("seccomp=unconfined")))
         );
+        let mut gains_nothing = spec.clone();
+        gains_nothing.no_new_privileges = true;
+        let made = container(&common(), &gains_nothing, Join::Own(Network::Own));
+        let options = made.host_config.unwrap().security_opt.unwrap();
+        assert_eq!(options, ["seccomp=unconfined", "no-new-privileges"]);
         let device = host.devices.unwrap().remove(0);
         assert_eq!(device.path_on_host, device.path_in_container);
         let bind = host.mounts.unwrap().pop().unwrap();

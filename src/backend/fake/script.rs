@@ -1,6 +1,7 @@
 //! The handful of shell words that the fake understands: `echo`, `seq`, `sleep`, `exit`, `true`,
 //! `false`, `test X = Y`, one `&&` or `||` a line, `pwd`, `id`, `cat` of a secret's file, `trap '' TERM`, `kill -N $$`,
-//! `httpd -f -p PORT -h /etc`, which knows `/hostname` alone, `wget -q -O - http://NAME:PORT/PATH`, and `oom`, `lost REASON`, `panic`
+//! `grep NoNewPrivs /proc/self/status`, `httpd -f -p PORT -h /etc`, which knows `/hostname` alone, `wget -q -O -
+//! http://NAME:PORT/PATH`, and `oom`, `lost REASON`, `panic`
 //! for what no real shell does. Words are quoted and variables expanded as in a shell; what `echo` says goes to
 //! the other stream with `>&2` and to the outputs with `>> "$WINDLASS_OUTPUT"`; there is no other syntax.
 
@@ -140,6 +141,10 @@ impl Shell<'_> {
                 let user = self.spec.user.as_deref().and_then(|user| user.split(':').next());
                 let user = user.unwrap_or("0").to_owned();
                 self.print(stream, &user).await
+            }
+            ("grep", ["NoNewPrivs", "/proc/self/status"]) => {
+                let set = u8::from(self.spec.no_new_privileges);
+                self.print(stream, &format!("NoNewPrivs:\t{set}")).await
             }
             ("cat", [path]) => {
                 let Some(text) = file(self.spec, path) else { return Then::Status(1) };

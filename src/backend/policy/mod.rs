@@ -22,7 +22,8 @@ pub use refusal::{Cause, Refusal};
 pub enum Trust {
     /// A directory of this machine, or a URL given by hand.
     Trusted,
-    /// Anything else, as an event from a fork: no allowance counts, and no step gets a secret.
+    /// Anything else, as an event from a fork: no allowance counts, no step gets a secret or new privileges, and
+    /// images are named by their digest.
     #[default]
     Untrusted,
 }
@@ -61,12 +62,26 @@ impl Policy {
     /// # Errors
     /// [`Refusal`] with the first thing that is not allowed.
     pub fn check(&self, spec: &ContainerSpec) -> Result<(), Refusal> {
-        let secret = self.trust == Trust::Untrusted && !spec.secrets.is_empty();
-        let causes = secret.then_some(Cause::Secret).into_iter().chain(self.privileges(spec));
+        let causes = self.distrust(spec).into_iter().chain(self.privileges(spec));
         let mut causes = causes.chain(workdir(spec)).chain(limits(spec));
         match causes.next() {
             Some(cause) => Err(Refusal { step: spec.step.clone(), service: spec.service.clone(), cause }),
             None => Ok(()),
+        }
+    }
+
+    /// The first thing that an untrusted source does not get.
+    fn distrust(&self, spec: &ContainerSpec) -> Option<Cause> {
+        if self.trust == Trust::Trusted {
+            None
+        } else if !spec.secrets.is_empty() {
+            Some(Cause::Secret)
+        } else if !spec.no_new_privileges {
+            Some(Cause::NewPrivileges)
+        } else if !is_locked(&spec.image) {
+            Some(Cause::NotLocked(spec.image.clone()))
+        } else {
+            None
         }
     }
 
@@ -111,6 +126,15 @@ impl Policy {
             asked.security_options.iter().find(|text| !any(&|one| one.security_options.contains(text)));
         option.cloned().map(Cause::SecurityOption)
     }
+}
+
+/// Whether a name stands for one image for ever: it has a digest. Names that something else gives a digest for are
+/// to be replaced by that first.
+pub fn is_locked(image: &str) -> bool {
+    let hex = digest(image).and_then(|digest| digest.strip_prefix("sha256:"));
+    hex.is_some_and(|hex| {
+        hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
 }
 
 /// The digest that an image is named by; a tag says nothing of what it stands for.

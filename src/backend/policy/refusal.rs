@@ -22,6 +22,14 @@ pub enum Cause {
     /// The boundary for secrets.
     #[error("takes a secret, and its source is not trusted with one")]
     Secret,
+    /// A set-user-id program of an image is one more way to root.
+    #[error("may gain privileges, and its source is not trusted with more than it starts with")]
+    NewPrivileges,
+    /// A tag may come to mean another image.
+    #[error(
+        "uses the image `{0}`, which is not named by its digest, and its source is not trusted with another"
+    )]
+    NotLocked(String),
     /// Not allowed.
     #[error(
         "asks for privileged mode, which makes it as powerful as this machine's root, and no setting allows it to its image"

@@ -37,6 +37,7 @@ fn spec(image: &str, privileges: Privileges) -> ContainerSpec {
         grace: Duration::from_secs(1),
         log_limit: 1,
         lane: None,
+        no_new_privileges: true,
         privileges,
     }
 }
@@ -177,6 +178,7 @@ impl Dice {
             spec.resources.pids = [None, Some(0), Some(1)][self.below(3)];
         }
         spec.lane = self.rarely().then_some(0);
+        spec.no_new_privileges = !self.rarely();
         (Policy { trust, allowances }, spec)
     }
 }
@@ -238,7 +240,9 @@ fn oracle(policy: &Policy, spec: &ContainerSpec) -> bool {
     let capability =
         |name: &String| all.iter().flat_map(|one| &one.capabilities).any(|one| named(one) == named(name));
     let option = |option: &String| all.iter().any(|one| one.security_options.contains(option));
-    (!asked.privileged || all.iter().any(|one| one.privileged))
+    let locked = spec.image.split_once('@').is_some_and(|(_, digest)| [IMAGE, OTHER].contains(&digest));
+    (policy.trust == Trust::Trusted || spec.no_new_privileges && locked)
+        && (!asked.privileged || all.iter().any(|one| one.privileged))
         && (!asked.host_network || spec.lane.is_none() && all.iter().any(|one| one.host_network))
         && asked.host_mounts.iter().all(mount)
         && asked.devices.iter().all(device)
@@ -273,8 +277,18 @@ fn no_spec_passes_but_what_the_settings_allow() {
 type Defect = fn(Policy, ContainerSpec) -> bool;
 
 /// Mistakes that are easily made, each in place of the policy.
-const DEFECTS: [(&str, Defect); 9] = [
+const DEFECTS: [(&str, Defect); 11] = [
     ("trusts everybody", |policy, spec| Policy { trust: Trust::Trusted, ..policy }.check(&spec).is_ok()),
+    ("lets programs of others gain privileges", |policy, mut spec| {
+        spec.no_new_privileges = true;
+        policy.check(&spec).is_ok()
+    }),
+    ("takes any image of others", |policy, mut spec| {
+        if policy.trust == Trust::Untrusted {
+            spec.image = format!("tool@{IMAGE}");
+        }
+        policy.check(&spec).is_ok()
+    }),
     ("takes an allowance for any image", |mut policy, spec| {
         let digest = digest(&spec.image).unwrap_or_default().to_owned();
         policy.allowances.iter_mut().for_each(|one| one.image.clone_from(&digest));
@@ -387,12 +401,16 @@ fn an_allowance_covers_what_it_names_and_nothing_beside_it() {
     check(device("/dev/kvm/../sda"), Some(words));
 }
 
+fn trusted() -> Policy {
+    Policy { trust: Trust::Trusted, ..Policy::default() }
+}
+
 #[test]
 fn workdir_and_process_limit() {
     let with = |change: fn(&mut ContainerSpec)| {
         let mut spec = spec("tool", Privileges::default());
         change(&mut spec);
-        Policy::default().check(&spec).err().map(|refusal| refusal.cause)
+        trusted().check(&spec).err().map(|refusal| refusal.cause)
     };
     assert_eq!(with(|spec| spec.workdir = None), None);
     let relative = with(|spec| spec.workdir = Some("src".to_owned()));
@@ -400,7 +418,7 @@ fn workdir_and_process_limit() {
     for path in ["/x/..//proc/self/fd/8", "/dev/fd/8", "/proc"] {
         let mut spec = spec("tool", Privileges::default());
         spec.workdir = Some(path.to_owned());
-        let refusal = Policy::default().check(&spec).expect_err("it is refused");
+        let refusal = trusted().check(&spec).expect_err("it is refused");
         assert_eq!(refusal.cause, Cause::WorkdirInProc(path.to_owned()));
     }
     assert_eq!(with(|spec| spec.resources.pids = None), Some(Cause::NoProcessLimit));
@@ -441,4 +459,48 @@ fn only_a_trusted_source_gets_secrets() {
     assert_eq!(of(Trust::Trusted), Ok(()));
     let refusal = of(Trust::Untrusted).expect_err("the boundary for secrets");
     assert_eq!(refusal.to_string(), "step `unit` takes a secret, and its source is not trusted with one");
+}
+
+/// Changes what a spec asks for.
+type Ask = fn(&mut ContainerSpec);
+
+#[test]
+fn what_is_allowed_to_a_trusted_source_is_not_to_another() {
+    let word = |text: &str| vec![text.to_owned()];
+    let allowance = Allowance {
+        image: IMAGE.to_owned(),
+        privileged: true,
+        host_network: true,
+        mounts: word("/srv/data"),
+        capabilities: word("NET_ADMIN"),
+        devices: word("/dev/kvm"),
+        security_options: word("seccomp=unconfined"),
+    };
+    let rows: [(&str, Ask); 10] = [
+        ("a secret", |spec| {
+            let value = Secret::new("hunter2-hunter2").expect("it is long enough");
+            spec.secrets = vec![GivenSecret { value, place: SecretPlace::Variable("TOKEN".to_owned()) }];
+        }),
+        ("new privileges", |spec| spec.no_new_privileges = false),
+        ("a tag", |spec| spec.image = "tool:1".to_owned()),
+        ("half a digest", |spec| spec.image = "tool@sha256:aaaa".to_owned()),
+        ("privileged mode", |spec| spec.privileges.privileged = true),
+        ("the machine's network", |spec| spec.privileges.host_network = true),
+        ("a mount", |spec| spec.privileges.host_mounts = vec!["/srv/data:/data".to_owned()]),
+        ("a capability", |spec| spec.privileges.capabilities = vec!["NET_ADMIN".to_owned()]),
+        ("a device", |spec| spec.privileges.devices = vec!["/dev/kvm".to_owned()]),
+        ("a security option", |spec| {
+            spec.privileges.security_options = vec!["seccomp=unconfined".to_owned()];
+        }),
+    ];
+    let plain = || spec(&format!("tool@{IMAGE}"), Privileges::default());
+    for trust in [Trust::Trusted, Trust::Untrusted] {
+        let policy = Policy { trust, allowances: vec![allowance.clone()] };
+        assert_eq!(policy.check(&plain()), Ok(()), "an ordinary container, {trust:?}");
+        for (name, ask) in rows {
+            let mut spec = plain();
+            ask(&mut spec);
+            assert_eq!(policy.check(&spec).is_ok(), trust == Trust::Trusted, "{name}, {trust:?}");
+        }
+    }
 }
