@@ -7,7 +7,9 @@ use std::process::Command;
 const SOURCE: &str = "src/helper/main.rs";
 
 fn main() {
-    println!("cargo::rerun-if-changed=src/helper");
+    for source in ["src/helper", "src/base/glob.rs", "src/base/substitution"] {
+        println!("cargo::rerun-if-changed={source}");
+    }
     let output = Path::new(&env::var("OUT_DIR").expect("cargo sets OUT_DIR")).join("windlass-helper");
     let status = Command::new(env::var("RUSTC").expect("cargo sets RUSTC"))
         .args([SOURCE, "--edition=2024", "--crate-name=windlass_helper", "-o"])

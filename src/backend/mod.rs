@@ -22,6 +22,11 @@
 //! * A program gets its secrets and nothing that can be asked about its container has them.
 //! * Every program has a file for outputs, named by `WINDLASS_OUTPUT`; what is in it comes with the end.
 //! * Nothing is created that [`Policy::check`](policy::Policy::check) refuses, and what it lets through is applied.
+//! * A container with a [`Substitution`] sees, at the paths of regular files of the workspace that its patterns stand
+//!   for, and no links on the way, those files with values in the place of names, as they were at its start; all
+//!   else of the workspace is that of everybody. What it writes there nobody else sees, and it is gone with the container.
+//!   A file that cannot be made is a failed `start` with its path; a pattern that stands for nothing is
+//!   [`Progress::Warned`].
 //! * After a failed `start` nothing of that attempt is left, or it is in the ledger; the same name
 //!   may be started again.
 //! * A dropped `Started` is a killed container: nothing keeps running that nobody listens to.

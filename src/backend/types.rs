@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::policy::Policy;
+use crate::base::substitution::Values;
 use crate::base::{Reason, RunId, Secret, StepId, Tree};
 use crate::event::{Stream, Usage};
 use crate::ledger::Object;
@@ -75,6 +76,23 @@ pub struct ContainerSpec {
     pub no_new_privileges: bool,
     /// What goes beyond an ordinary container.
     pub privileges: Privileges,
+    /// Files of the workspace that it alone sees with values in the place of names; none for a service.
+    pub substitution: Option<Substitution>,
+}
+
+/// What is said of patterns that no file fits.
+pub(super) fn no_file(patterns: &[impl AsRef<str>]) -> String {
+    let shown: Vec<String> = patterns.iter().map(|pattern| format!("`{}`", pattern.as_ref())).collect();
+    format!("no file of the workspace fits {}, which `substitute` names", shown.join(", "))
+}
+
+/// Values in files of the workspace, in a layer that one container sees (language L30).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Substitution {
+    /// Patterns of the files.
+    pub patterns: Vec<String>,
+    /// The secrets that may stand in them, by name.
+    pub secrets: BTreeMap<String, Secret>,
 }
 
 /// A secret that a program gets.
@@ -96,6 +114,15 @@ pub enum SecretPlace {
 }
 
 impl ContainerSpec {
+    /// What `${name}` stands for in the files that it has substituted: its environment, and the secrets that
+    /// are listed for it.
+    pub fn substitutes(&self) -> Values {
+        let secrets = self.substitution.iter().flat_map(|substitution| &substitution.secrets);
+        let secrets = secrets.map(|(name, secret)| (name.as_str(), secret.expose()));
+        let env = self.env.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        secrets.chain(env).collect()
+    }
+
     /// Names the container among those of all attempts with this number: `unit`, or `unit.db` for the
     /// service `db` that was started with it.
     pub fn label(&self) -> String {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::environment::{Aftermath, Setting, WORKSPACE, built_in};
 use crate::backend::policy::{Policy, Refusal, Trust};
-use crate::backend::{ContainerSpec, GivenSecret, Privileges, ProgramSpec, SecretPlace};
+use crate::backend::{ContainerSpec, GivenSecret, Privileges, ProgramSpec, SecretPlace, Substitution};
 use crate::base::{Bytes, Reason, RunId, Secret, StageId, StepId};
 use crate::plan::expand::{self, Lookup};
 use crate::plan::{
@@ -176,9 +176,23 @@ impl Common {
             lane: self.lanes.get(&step.id).copied(),
             no_new_privileges: self.policy.trust == Trust::Untrusted,
             privileges: Privileges::default(),
+            substitution: self.substitution(step)?,
         };
         self.policy.check(&spec)?;
         Ok(spec)
+    }
+
+    /// What a step sees in the place of names in files.
+    fn substitution(&self, step: &Step) -> Result<Option<Substitution>, SpecError> {
+        if step.substitute.is_empty() {
+            return Ok(None);
+        }
+        let listed = step.secrets.iter().map(|SecretUse { name, .. }| {
+            let missing = || SpecError::NoSecret { step: step.id.clone(), name: name.clone() };
+            Ok((name.clone(), self.secrets.get(name).ok_or_else(missing)?.clone()))
+        });
+        let patterns = step.substitute.clone();
+        Ok(Some(Substitution { patterns, secrets: listed.collect::<Result<_, SpecError>>()? }))
     }
 
     /// What a step lists, and nothing else.
@@ -246,6 +260,7 @@ impl Common {
             lane: None,
             no_new_privileges: self.policy.trust == Trust::Untrusted,
             privileges: Privileges::default(),
+            substitution: None,
         };
         self.policy.check(&spec)?;
         Ok(spec)

@@ -70,6 +70,8 @@ struct StepSlot {
     may_fail: bool,
     /// Something else than its turn has to come before it starts.
     to_hold: bool,
+    /// What it sees is made of the files as they are when it starts.
+    of_its_moment: bool,
     /// Needs that have not ended.
     unended: usize,
     /// Needs that neither run nor have ended.
@@ -126,6 +128,7 @@ impl Schedule {
             condition: step.condition.clone(),
             may_fail: step.allow_failure.covers(None),
             to_hold: step.gate.is_some() || step.wait_for.is_some(),
+            of_its_moment: !step.substitute.is_empty(),
             unended: node.waits.needs().len(),
             unstarted: node.waits.needs().len(),
             broken: false,

@@ -184,6 +184,8 @@ codes! {
         "`{ name: TOKEN, file: PATH }` puts a secret into memory and a link to it at PATH, an absolute path without `.` and `..`. It cannot be in `/workspace`, which all steps share, nor in `/proc`, `/sys`, `/dev` and windlass's own places.";
     BAD_OUTPUT "W0215" "not an output"
         "`outputs` lists the keys that a step writes to the file `$WINDLASS_OUTPUT`, each once: letters, digits and `_`, not beginning with a digit, at most 63. There are at most 256.";
+    BAD_PATTERN "W0216" "not files to substitute in"
+        "`substitute` lists patterns of files of the workspace, by their paths from its root: `substitute: ['deploy/*.yaml']`. `*` and `?` stay within a directory, `**` as a whole part of the path stands for any number of them. In these files the step alone sees values in the place of `${name}`. There are at most 64 patterns of 1024 bytes, each once, and `.git` has no files to substitute in.";
 }
 
 #[cfg(test)]

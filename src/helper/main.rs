@@ -6,6 +6,9 @@
 //! do, a deadline is kept.
 
 mod cgroup;
+#[path = "../base/glob.rs"]
+#[expect(dead_code, reason = "whether a pattern is one was asked long before")]
+mod glob;
 mod handed;
 mod output;
 mod probe;
@@ -13,6 +16,9 @@ mod program;
 mod protocol;
 mod sha256;
 mod shared_files;
+mod substitute;
+#[path = "../base/substitution/mod.rs"]
+mod substitution;
 mod sys;
 mod user;
 
@@ -45,6 +51,7 @@ fn main() -> ExitCode {
     match args.next().as_deref() {
         Some("remove") => return remove(args),
         Some("probe") => return probe::probe(args),
+        Some("substitute") => return substitute::substitute(args),
         Some(_) => return refuse("unknown argument"),
         None => {}
     }

@@ -26,6 +26,18 @@ pub const OUTPUT: &str = "/windlass/output";
 /// Bytes of it that are passed on: one more than there may be, so that too many are seen as such.
 pub const MAX_OUTPUT: u64 = (1 << 20) + 1;
 
+/// Where the files are made that a step sees in the place of the workspace's: `0`, `1` and so on.
+pub const LAYER: &str = "/windlass-layer";
+
+/// There are no more of them.
+pub const MAX_LAYER: usize = 1000;
+
+/// Said of them by whoever makes them, in their order: before the path of each in the workspace, which ends with NUL.
+pub const LAYER_FILE: u8 = b'f';
+
+/// The same before a pattern that stands for no file.
+pub const LAYER_UNUSED: u8 = b'u';
+
 /// Longer frames are malformed.
 const MAX_FRAME: usize = 64 << 20;
 const HEADER: usize = 5;

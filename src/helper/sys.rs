@@ -19,6 +19,14 @@ pub const POLLOUT: c_short = 4;
 
 const F_SETFL: c_int = 4;
 pub const O_NONBLOCK: c_int = 0o4000;
+#[cfg(target_arch = "aarch64")]
+pub const O_DIRECTORY: c_int = 0o40000;
+#[cfg(target_arch = "aarch64")]
+pub const O_NOFOLLOW: c_int = 0o100_000;
+#[cfg(not(target_arch = "aarch64"))]
+pub const O_DIRECTORY: c_int = 0o200_000;
+#[cfg(not(target_arch = "aarch64"))]
+pub const O_NOFOLLOW: c_int = 0o400_000;
 const SA_NOCLDSTOP: c_ulong = 1;
 const SA_SIGINFO: c_ulong = 4;
 const SA_RESTART: c_ulong = 0x1000_0000;

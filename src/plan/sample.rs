@@ -77,6 +77,7 @@ pub(crate) fn script(id: &str, body: &str) -> Step {
         gate: None,
         wait_for: None,
         instance_of: None,
+        substitute: vec![],
         outputs: vec![],
         line: None,
     }

@@ -170,6 +170,9 @@ pub struct Step {
     /// What has to be there before it starts, once its turn has come and its gate is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_for: Option<WaitFor>,
+    /// Patterns of the files of the workspace in which it sees values in the place of `${name}` (L30).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub substitute: Vec<String>,
     /// Output keys it declares.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<String>,

@@ -92,6 +92,10 @@ fn step_notes(step: &Step, names: &Names<'_>) -> Vec<String> {
         let limit = show_duration(wait.timeout);
         notes.push(format!("waits for {} {what}, at most {limit}", wait.kind.noun()));
     }
+    if !step.substitute.is_empty() {
+        let patterns: Vec<String> = step.substitute.iter().map(|pattern| one_line(pattern)).collect();
+        notes.push(format!("substitutes in {}", patterns.join(", ")));
+    }
     match &step.needs {
         None => {}
         Some(Needs::All(steps)) if steps.is_empty() => notes.push("needs nothing".to_owned()),

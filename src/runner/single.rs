@@ -43,6 +43,7 @@ pub(super) fn plan(image: &str, command: &[String]) -> Plan {
         gate: None,
         wait_for: None,
         instance_of: None,
+        substitute: Vec::new(),
         outputs: Vec::new(),
         line: None,
     };

@@ -28,11 +28,11 @@ fn pipeline() -> String {
         step(
             "write",
             "",
-            "echo new > made; mkdir dir; echo deep > dir/file; echo more >> tracked; chmod 600 made"
+            "echo new > made; mkdir dir; echo 'deep ${WHERE}' > dir/file; echo more >> tracked; chmod 600 made"
         ),
         step(
             "read",
-            "user: \"1000\",",
+            "user: \"1000\", env: { WHERE: down }, substitute: [\"dir/*\"],",
             "id -u; id -G; cat dir/file tracked; echo mine > dir/mine; ls -ln dir | tail -n +2 | cut -c1-30"
         ),
         step("fail", "", "cat dir/mine; rm -r dir; exit 3"),
@@ -100,6 +100,7 @@ fn runs_as_here(there: &Bed) {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         assert_eq!(text(&there), text(&here), "{step}");
     }
+    assert!(String::from_utf8_lossy(&there.log("read")).contains("deep down\n"));
     assert_eq!(std::fs::read_to_string(there.project().join("tracked")).unwrap(), "edited\n");
     there.assert_clean();
 

@@ -134,3 +134,54 @@ fn many_steps_at_once_cost_the_runner_little_each() {
     assert!(memory > 0 && memory <= 200 << 20, "{memory} bytes");
     bed.assert_clean();
 }
+
+/// The most memory that the helper which substitutes has had, in bytes, if one is there now.
+fn peak_of_substitution() -> Option<u64> {
+    let processes = fs::read_dir("/proc").ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut peaks = processes.filter_map(|process| {
+        let arguments = fs::read(process.join("cmdline")).ok()?;
+        let mut arguments = arguments.split(|&byte| byte == 0);
+        let ours = arguments.next()?.ends_with(b"windlass-helper") && arguments.next()? == b"substitute";
+        let status = ours.then(|| fs::read_to_string(process.join("status")).ok())??;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:").map(str::to_owned))?;
+        Some(line.split_whitespace().next()?.parse::<u64>().ok()? << 10)
+    });
+    peaks.next()
+}
+
+#[test]
+fn a_large_file_is_substituted_in_little_memory() {
+    const LINE: &str = "${WHO} stands at the beginning, and the rest of the line is text\n";
+    let size = if full() { 2 << 30 } else { 4 << 20 };
+    let lines = size / LINE.len();
+    let bed = Bed::new(&format!(
+        "env: {{ WHO: windlass }}
+defaults: {{ image: {IMAGE} }}
+stages:
+  - name: make
+    steps:
+      - {{ name: make, run: 'yes \"{}\" | head -n {lines} > large' }}
+  - name: use
+    steps:
+      - name: use
+        substitute: [large]
+        resources: {{ memory: 32Mi }}
+        run: stat -c %s large; head -n 1 large; tail -n 1 large
+",
+        LINE.trim_end().replace('$', "\\$"),
+    ));
+    let mut running = bed.start(&["run"]);
+    let (mut runner, mut helper) = (0, 0);
+    while !running.has_ended() {
+        runner = runner.max(peak(running.id()).unwrap_or(0));
+        helper = helper.max(peak_of_substitution().unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let line = LINE.trim_end().replace("${WHO}", "windlass");
+    let ran = running.finish().code(0).says(&format!("│ {}", lines * (line.len() + 1)));
+    assert_eq!(ran.stdout.matches(&format!("│ {line}")).count(), 2, "{}", ran.stdout);
+    println!("{size} bytes: peak {} KiB of the runner, {} KiB of the helper", runner >> 10, helper >> 10);
+    assert!(runner <= 64 << 20, "{runner} bytes");
+    assert!(helper <= 8 << 20, "{helper} bytes");
+    bed.assert_clean();
+}

@@ -44,6 +44,7 @@ fn a_step_is_what_its_program_sees() {
         json!({ "network": "none" }),
         json!({ "resources": { "memory": 1024 } }),
         json!({ "outputs": ["version"] }),
+        json!({ "substitute": ["*.conf"] }),
     ] {
         let digest = step_digest(&of(more.clone()));
         assert!(!digests.contains(&digest), "{more}");

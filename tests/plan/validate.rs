@@ -217,3 +217,14 @@ fn ten_thousand_steps_that_need_one_another_are_valid() {
         .collect();
     check(json!([stage("s", json!(steps))]), json!({}), &[]);
 }
+
+#[test]
+fn files_to_substitute_in() {
+    check_step(
+        json!({ "substitute": ["a/**", "/b"] }),
+        &[
+            "step `a` substitutes in no files: `/b` is not a pattern of files; patterns are paths from the source's root, without `/` before, `.` and `..`",
+            "step `a` substitutes in files and mounts no volume",
+        ],
+    );
+}

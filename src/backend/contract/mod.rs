@@ -124,6 +124,7 @@ impl Bench<'_> {
             lane: None,
             no_new_privileges: false,
             privileges: Privileges::default(),
+            substitution: None,
         }
     }
 

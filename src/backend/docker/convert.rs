@@ -18,7 +18,7 @@ use crate::helper::{DIRECTORY, PATH};
 use crate::plan::Network;
 
 /// Where steps see the workspace.
-const WORKSPACE: &str = "/workspace";
+pub(super) const WORKSPACE: &str = "/workspace";
 /// The engine keeps a copy of every log until the container is removed, for when our stream is cut.
 /// It must hold all of it; frames add little to what a log limit lets through.
 const LOG_SLACK: u64 = 8 << 20;
@@ -310,7 +310,7 @@ pub(super) fn provide(
     Provision { helper: lent, entrypoint, workspace, ..provision }
 }
 
-fn mount(typ: MountType, source: String, target: &str) -> Mount {
+pub(super) fn mount(typ: MountType, source: String, target: &str) -> Mount {
     Mount { target: Some(target.to_owned()), source: Some(source), typ: Some(typ), ..Mount::default() }
 }
 
@@ -367,6 +367,7 @@ mod tests {
             lane: None,
             no_new_privileges: false,
             privileges: Privileges::default(),
+            substitution: None,
         }
     }
 

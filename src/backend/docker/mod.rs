@@ -13,6 +13,7 @@ mod dial;
 mod endpoint;
 mod error;
 mod image;
+mod layer;
 mod link;
 mod network;
 mod parcel;

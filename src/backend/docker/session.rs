@@ -16,6 +16,7 @@ use super::container::{Handle, Shared, Supervisor};
 use super::convert::{self, Common, Join};
 use super::error;
 use super::image::{self, ImageFacts};
+use super::layer::{self, Layer};
 use super::link::{DRAIN, Link};
 use super::parcel::Parcel;
 use super::probe::Prober;
@@ -24,7 +25,7 @@ use super::start::{self, Attached};
 use super::tether::{Anchor, Tether, cut};
 use super::{network, upload};
 use crate::backend::policy::Policy;
-use crate::backend::{ContainerSpec, Progress, PullProgress, Session, StartError, Started};
+use crate::backend::{ContainerSpec, Progress, PullProgress, Session, StartError, Started, Substitution};
 use crate::base::Reason;
 use crate::base::awake::timeout;
 use crate::helper::protocol::Go;
@@ -194,21 +195,73 @@ impl DockerSession {
 
     async fn start_container(&self, spec: ContainerSpec) -> Result<Started, StartError> {
         self.policy.check(&spec)?;
+        let name = convert::container_name(&self.shared.common.run, &spec);
+        // A name may be used again, and so may that of what stands under it.
+        let taken = self.name(&name).await;
+        let layer = match &spec.substitution {
+            None => Layer::default(),
+            Some(substitution) => self.layer(&spec, substitution, &name).await?,
+        };
+        let volume = layer.volume.clone();
+        let started = self.start_named(spec, (name, taken), layer).await;
+        if started.is_err()
+            && let Some(volume) = volume
+        {
+            // What cannot be removed now stays in the ledger, and `close` tries again.
+            let _ = self.shared.remove(&volume).await;
+        }
+        started
+    }
+
+    /// Makes the files that a container sees in the place of the workspace's.
+    async fn layer(
+        &self,
+        spec: &ContainerSpec,
+        substitution: &Substitution,
+        container: &str,
+    ) -> Result<Layer, StartError> {
+        let inner = &self.shared;
+        let volume = Object { kind: ObjectKind::Volume, name: format!("{container}-layer") };
+        inner.intend(&volume).await?;
+        let made = async {
+            let place = layer::volume(&inner.docker, &inner.common, &volume.name).await?;
+            let maker = layer::maker(spec, substitution, &inner.common.entrypoint);
+            self.policy.check(&maker)?;
+            let name = format!("{container}-substitute");
+            let taken = self.name(&name).await;
+            let beneath = Layer { mounts: vec![layer::room(&volume.name)], ..Layer::default() };
+            let started = self.start_named(maker, (name, taken), beneath).await?;
+            layer::read(started, &place).await
+        };
+        let layer = match made.await {
+            Ok(layer) if !layer.mounts.is_empty() => return Ok(Layer { volume: Some(volume), ..layer }),
+            layer => layer,
+        };
+        // What cannot be removed now stays in the ledger, and `close` tries again.
+        let _ = inner.remove(&volume).await;
+        layer
+    }
+
+    async fn start_named(
+        &self,
+        spec: ContainerSpec,
+        (name, taken): (String, OwnedMutexGuard<()>),
+        layer: Layer,
+    ) -> Result<Started, StartError> {
         let facts = self.facts(&spec.image, &|_| {}).await?;
         self.sent.get_or_try_init(|| self.send(&spec.image)).await?;
         if spec.among_services {
             self.network.get_or_try_init(|| self.connect()).await?;
         }
         let inner = &self.shared;
-        let name = convert::container_name(&inner.common.run, &spec);
         let object = Object { kind: ObjectKind::Container, name: name.clone() };
-        let taken = self.name(&name).await;
         let lane = self.lane(&spec).cloned();
         let holder = lane.as_ref().and_then(|lane| lane.holder());
         let network = spec.among_services.then(|| network::name(&inner.common.run));
         let own = network.as_deref().map_or(Join::Own(spec.network), Join::Network);
         let join = holder.as_ref().map_or(own, |(name, _)| Join::Container(name));
-        let body = convert::container(&inner.common, &spec, join);
+        let mut body = convert::container(&inner.common, &spec, join);
+        body.host_config.get_or_insert_default().mounts.get_or_insert_default().extend(layer.mounts);
         let lingers = lane.is_some() && holder.is_none();
         let token = Ulid::generate().to_bytes();
         let go = Go { token, ..convert::go(&inner.common, &spec, &facts, lingers) };
@@ -248,6 +301,10 @@ impl DockerSession {
             lane.hold(&name, Arc::clone(&handle));
         }
         let (to, from) = mpsc::channel::<Progress>(BACKLOG);
+        if let Some(warning) = layer.warning {
+            // There is room, as nothing was said before.
+            let _ = to.try_send(Progress::Warned(warning));
+        }
         let (sign, signs) = mpsc::channel(1);
         let common = Arc::clone(&shared.common);
         let exit = attached.exit.clone();
@@ -293,6 +350,9 @@ impl DockerSession {
             }
             // A container that cannot be removed now stays in the ledger, and `close` tries again.
             let _ = background.remove(&object).await;
+            if let Some(volume) = layer.volume {
+                let _ = background.remove(&volume).await;
+            }
         });
         let progress = futures_util::stream::unfold(from, |mut from| async move {
             from.recv().await.map(|progress| (progress, from))

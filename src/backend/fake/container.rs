@@ -97,6 +97,10 @@ pub(super) fn start(
     let (to, from) = mpsc::channel(BACKLOG);
     let site = Site::new(&place);
     let address = spec.service.is_some().then_some(site.address);
+    if let Some(warning) = site.warning(&spec) {
+        // There is room, as nothing was said before.
+        let _ = to.try_send(Progress::Warned(warning));
+    }
     let control = FakeControl { asked: ask, spec: spec.clone(), site: site.clone() };
     tokio::spawn(async move {
         let name = name(&spec);

@@ -2,9 +2,10 @@
 //! clock in place of time and a handful of shell words in place of programs.
 //!
 //! It passes the same [contract suite](super::contract) as the real ones, so that it cannot lie. It
-//! never touches a file system but through the ledger.
+//! touches no file system but through the ledger, and to read the capture.
 
 mod container;
+mod files;
 mod meter;
 mod script;
 mod site;
@@ -25,7 +26,7 @@ use super::{
     Backend, BackendError, ContainerSpec, FoundObject, How, PullProgress, RunSpec, Session, StartError,
     Started,
 };
-use crate::base::{Reason, StepId};
+use crate::base::{Reason, StepId, Tree};
 use crate::ledger::{Object, ObjectKind, RunLedger};
 
 /// The fake. Clones share everything.
@@ -162,7 +163,7 @@ impl Fake {
     /// Opens a session without a ledger, of a trusted source.
     pub fn session(&self) -> Arc<dyn Session> {
         let policy = Policy { trust: Trust::Trusted, ..Policy::default() };
-        Arc::new(FakeSession::new(self.clone(), None, Arc::new(policy)))
+        Arc::new(FakeSession::new(self.clone(), None, Arc::new(policy), None))
     }
 
     fn rules(&self) -> MutexGuard<'_, Rules> {
@@ -190,7 +191,8 @@ impl Backend for Fake {
         ledger: Arc<RunLedger>,
     ) -> BoxFuture<'_, Result<Arc<dyn Session>, BackendError>> {
         lock(&self.0.policies).push(Arc::clone(&run.policy));
-        let session: Arc<dyn Session> = Arc::new(FakeSession::new(self.clone(), Some(ledger), run.policy));
+        let session: Arc<dyn Session> =
+            Arc::new(FakeSession::new(self.clone(), Some(ledger), run.policy, run.workspace));
         async move { Ok(session) }.boxed()
     }
 
@@ -224,12 +226,14 @@ struct Place {
     addresses: AtomicU32,
     /// Where something listens.
     ports: Mutex<BTreeSet<(IpAddr, u16)>>,
+    workspace: Option<Tree>,
     closed: watch::Sender<bool>,
 }
 
 impl FakeSession {
-    fn new(fake: Fake, ledger: Option<Arc<RunLedger>>, policy: Arc<Policy>) -> Self {
-        Self { fake, ledger, policy, images: Mutex::default(), place: Arc::default() }
+    fn new(fake: Fake, ledger: Option<Arc<RunLedger>>, policy: Arc<Policy>, workspace: Option<Tree>) -> Self {
+        let place = Arc::new(Place { workspace, ..Place::default() });
+        Self { fake, ledger, policy, images: Mutex::default(), place }
     }
 
     async fn fetch(

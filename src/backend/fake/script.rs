@@ -1,7 +1,7 @@
 //! The handful of shell words that the fake understands: `echo`, `seq`, `sleep`, `exit`, `true`,
-//! `false`, `test X = Y`, one `&&` or `||` a line, `pwd`, `id`, `cat` of a secret's file, `trap '' TERM`, `kill -N $$`,
-//! `grep NoNewPrivs /proc/self/status`, `httpd -f -p PORT -h /etc`, which knows `/hostname` alone, `wget -q -O -
-//! http://NAME:PORT/PATH`, and `oom`, `lost REASON`, `panic`
+//! `false`, `test X = Y`, one `&&` or `||` a line, `pwd`, `id`, `cat` of a secret's file and of those of the capture,
+//! `trap '' TERM`, `kill -N $$`, `grep NoNewPrivs /proc/self/status`, `httpd -f -p PORT -h /etc`, which knows
+//! `/hostname` alone, `wget -q -O - http://NAME:PORT/PATH`, and `oom`, `lost REASON`, `panic`
 //! for what no real shell does. Words are quoted and variables expanded as in a shell; what `echo` says goes to
 //! the other stream with `>&2` and to the outputs with `>> "$WINDLASS_OUTPUT"`; there is no other syntax.
 
@@ -72,7 +72,7 @@ impl Shell<'_> {
         }
         if !matches!(
             base(program),
-            "echo" | "sleep" | "true" | "false" | "seq" | "pwd" | "id" | "httpd" | "wget"
+            "cat" | "echo" | "sleep" | "true" | "false" | "seq" | "pwd" | "id" | "httpd" | "wget"
         ) {
             return How::CouldNotStart;
         }
@@ -147,8 +147,16 @@ impl Shell<'_> {
                 self.print(stream, &format!("NoNewPrivs:\t{set}")).await
             }
             ("cat", [path]) => {
-                let Some(text) = file(self.spec, path) else { return Then::Status(1) };
-                self.meter.print(stream, text).await;
+                let secret = file(self.spec, path).map(<[u8]>::to_vec);
+                let Some(text) = secret.or_else(|| self.site.file(self.spec, path)) else {
+                    self.print(
+                        Stream::Stderr,
+                        &format!("cat: can't open '{path}': No such file or directory"),
+                    )
+                    .await;
+                    return Then::Status(1);
+                };
+                self.meter.print(stream, &text).await;
                 Then::Status(0)
             }
             ("seq", [first, last]) => {

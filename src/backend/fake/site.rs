@@ -1,11 +1,11 @@
-//! Where a container of the fake is on its network: an address of its own, and ports that listen.
+//! Where a container of the fake is: an address of its own, ports that listen, and the files it sees.
 
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
-use super::{Place, lock};
-use crate::backend::Hosts;
+use super::{Place, files, lock};
+use crate::backend::{ContainerSpec, Hosts};
 
 /// A container's place on the network.
 #[derive(Clone)]
@@ -28,6 +28,16 @@ impl Site {
     pub(super) fn learn(&self, hosts: Hosts) {
         // Who may go already knows them.
         let _ = self.hosts.set(hosts);
+    }
+
+    /// A file of the workspace, as the container sees it.
+    pub(super) fn file(&self, spec: &ContainerSpec, path: &str) -> Option<Vec<u8>> {
+        files::read(self.place.workspace.as_ref()?, spec, path)
+    }
+
+    /// What a person should know before the container's program runs.
+    pub(super) fn warning(&self, spec: &ContainerSpec) -> Option<String> {
+        files::warning(self.place.workspace.as_ref()?, spec)
     }
 
     /// Listens on a port, unless something here does.

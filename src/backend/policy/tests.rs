@@ -39,6 +39,7 @@ fn spec(image: &str, privileges: Privileges) -> ContainerSpec {
         lane: None,
         no_new_privileges: true,
         privileges,
+        substitution: None,
     }
 }
 

@@ -26,6 +26,7 @@ impl Schedule {
         let ordinary = self.stages.get(node.stage).is_some_and(|stage| stage.kind == StageKind::Ordinary);
         let decided = slot.condition == Condition::True && ordinary && self.cancel.is_none();
         decided
+            && !slot.of_its_moment
             && slot.doomed.is_none()
             && match slot.status {
                 Status::Ready => true,

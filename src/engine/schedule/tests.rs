@@ -33,6 +33,15 @@ fn a_chain_over_two_stages_looks_past_a_stage_that_runs() {
 }
 
 #[test]
+fn what_is_made_of_files_as_they_are_is_not_made_ahead() {
+    let substitutes = crate::plan::Step { substitute: vec!["*.conf".to_owned()], ..step("b") };
+    let plan = plan([stage("s", [step("a")]), stage("t", [substitutes, step("c")])]);
+    let mut schedule = begin(&plan, 4);
+    assert_eq!(decisions(&mut schedule), [Decision::Start(0)]);
+    assert_eq!(schedule.ahead(), [2]);
+}
+
+#[test]
 fn what_needs_a_failed_step_says_so_before_its_siblings_are_cancelled() {
     let plan = plan([stage("s", [step("a"), needs(step("b"), ["a"]), needs(step("c"), ["b"]), step("d")])]);
     let mut schedule = begin(&plan, 1);

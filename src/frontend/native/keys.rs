@@ -72,6 +72,8 @@ pub(super) enum Kind {
     Arguments,
     /// Paths of files.
     Files,
+    /// Patterns of files, at least one.
+    Patterns,
     /// Names to services.
     Services,
     Port,
@@ -320,7 +322,8 @@ pub(super) const STEP: Table = Table {
         later("reports"),
         key("gate", Kind::Question, "What somebody is asked who must agree before it starts.")
             .also(&["approval", "manual", "confirm"]),
-        later("substitute"),
+        key("substitute", Kind::Patterns, "Files in which it alone sees values in the place of `${name}`.")
+            .also(&["template_files", "envsubst"]),
         later("build"),
         key("wait_for", Kind::WaitFor, "What has to be there before it starts.").also(&["wait", "waits_for"]),
         // These two are the last ones.

@@ -14,6 +14,7 @@ mod lower;
 mod matrix;
 mod needs;
 mod outputs;
+mod patterns;
 mod pieces;
 mod pipeline_values;
 mod program;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::keys::{self, Key, Kind, Table};
 use super::services::TAKEN;
-use super::{outputs, retry, secrets, wait_for};
+use super::{outputs, patterns, retry, secrets, wait_for};
 use crate::plan::expression::MAX_EXPRESSION;
 
 /// Where text is wanted, a plain scalar keeps its spelling, whatever it looks like.
@@ -129,6 +129,11 @@ fn plain(kind: Kind) -> Value {
         Kind::Question => not_blank(),
         Kind::Words => list(text(), 0),
         Kind::Command | Kind::Files => list(text(), 1),
+        Kind::Patterns => {
+            let mut patterns = unique(list(text(), 1));
+            patterns["maxItems"] = patterns::MOST.into();
+            patterns
+        }
         Kind::Shell => json!({ "anyOf": [{ "enum": ["sh", "bash"] }, expression(), list(text(), 1)] }),
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::Needs => json!({ "anyOf": [steps(0), { "$ref": reference(&keys::NEEDS) }] }),

@@ -150,6 +150,7 @@ impl Reader<'_> {
             self.secret_uses(field, place.secrets, &beside)
         });
         let outputs = fields.get("outputs").map(|field| self.outputs(field)).unwrap_or_default();
+        let substitute = fields.get("substitute").map(|field| self.patterns(field)).unwrap_or_default();
         let id = StepId::new(name.map_or("", |(name, _)| name));
         let waits = needed.as_ref().is_some_and(|needed| !needed.steps.is_empty());
         // `on_failure` and `finally` begin when they may: `needs: []` cannot mean earlier there.
@@ -193,6 +194,7 @@ impl Reader<'_> {
             condition: skipped.map_or(Condition::True, Condition::False),
             gate,
             wait_for,
+            substitute,
             outputs,
             line: u32::try_from(place.lines.number(fields.span.start)).ok(),
         };

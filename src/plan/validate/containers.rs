@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::error::{PlaceInPlan, PlanError};
 use super::is_id;
+use crate::base::glob;
 use crate::plan::{
     Image, LateNode, Mount, Network, Plan, Probe, Program, Resources, Scope, Service, Stage, Step, Text,
     Volume, texts,
@@ -136,6 +137,14 @@ impl Check<'_> {
         }
         if let Some(workdir) = &step.workdir {
             self.path(&place, workdir);
+        }
+        for pattern in &step.substitute {
+            if let Some(mistake) = glob::mistake(pattern) {
+                self.errors.push(PlanError::Pattern { step: step.id.clone(), mistake });
+            }
+        }
+        if !step.substitute.is_empty() && step.mounts.is_empty() {
+            self.errors.push(PlanError::NothingToSubstitute { step: step.id.clone() });
         }
         self.mounts(&place, &step.mounts);
         if let Some(scope) = &step.scope

@@ -205,6 +205,20 @@ pub enum PlanError {
         /// What is limited.
         what: &'static str,
     },
+    /// A pattern of files to substitute that can stand for none.
+    #[error("step `{step}` substitutes in no files: {mistake}")]
+    Pattern {
+        /// The step.
+        step: StepId,
+        /// What is wrong with it.
+        mistake: String,
+    },
+    /// Files are to be substituted where there are none.
+    #[error("step `{step}` substitutes in files and mounts no volume")]
+    NothingToSubstitute {
+        /// The step.
+        step: StepId,
+    },
     /// An output key that comes twice, or has no letter.
     #[error("step `{step}` declares the output `{key}` twice, or it is not a name")]
     OutputKey {

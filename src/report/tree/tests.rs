@@ -26,6 +26,7 @@ fn a_plan_with_everything_that_is_not_the_default() {
             Step {
                 allow_failure: AllowFailure::ExitCodes(vec![1, 75]),
                 retry: Retry { max: 2, ..Retry::default() },
+                substitute: vec!["*.yaml".into(), "conf/**".into()],
                 ..step("style")
             },
             Step { condition: Condition::False("git.branch == 'main' is false".into()), ..step("release") },
@@ -58,7 +59,7 @@ fn a_plan_with_everything_that_is_not_the_default() {
     │  ├─ unit (features=tls)  sample  needs compile
     │  ├─ 試験                 host    needs nothing · network none
     │  ├─ any                  sample  needs any of a, b · after always
-    │  ├─ style                sample  may fail with 1, 75 · retry 2
+    │  ├─ style                sample  substitutes in *.yaml, conf/** · may fail with 1, 75 · retry 2
     │  ├─ release              sample  skipped: git.branch == 'main' is false
     │  └─ late                 sample  decided at run time: steps.a.outputs.go == 'yes' · timeout 1m30s
     └─ finally

@@ -10,6 +10,7 @@ mod matrix;
 mod numbers;
 mod secrets;
 mod services;
+mod substitution;
 mod values;
 mod waiting;
 mod words;
