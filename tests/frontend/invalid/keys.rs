@@ -154,7 +154,7 @@ stages:
       help: it is a key of a stage; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
             `after`, `allow_failure`, `matrix`, `retry`, `when`, `services`, `secrets`, `outputs`,
-            `gate`, `wait_for`, `template`, `with`
+            `gate`, `substitute`, `wait_for`, `template`, `with`
     ");
 }
 
@@ -177,7 +177,7 @@ stages:
       help: the nearest is `name`; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
             `after`, `allow_failure`, `matrix`, `retry`, `when`, `services`, `secrets`, `outputs`,
-            `gate`, `wait_for`, `template`, `with`
+            `gate`, `substitute`, `wait_for`, `template`, `with`
     ");
 }
 
@@ -480,7 +480,7 @@ fn a_misspelt_key_is_one_mistake() {
       help: the nearest is `image`; the keys of a step are `name`, `image`, `run`, `shell`, `command`,
             `args`, `env`, `environments`, `user`, `timeout`, `resources`, `network`, `needs`,
             `after`, `allow_failure`, `matrix`, `retry`, `when`, `services`, `secrets`, `outputs`,
-            `gate`, `wait_for`, `template`, `with`
+            `gate`, `substitute`, `wait_for`, `template`, `with`
 
     W0121
 

@@ -113,7 +113,7 @@ stages:
       help: the keys of a step are `name`, `image`, `run`, `shell`, `command`, `args`, `env`,
             `environments`, `user`, `timeout`, `resources`, `network`, `needs`, `after`,
             `allow_failure`, `matrix`, `retry`, `when`, `services`, `secrets`, `outputs`, `gate`,
-            `wait_for`, `template`, `with`
+            `substitute`, `wait_for`, `template`, `with`
 
     W0124
 
