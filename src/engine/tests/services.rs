@@ -56,7 +56,7 @@ async fn a_step_runs_when_its_services_are_ready_and_reaches_them_by_name() {
     let ran = setup(serving([slow, alias], [script("a", &both)])).run().await;
     assert_eq!(
         story(&ran),
-        "run started, a.db started, a.cache started, a.cache ready, a.db ready, stage s started, a started, \
+        "run started, a.cache started, a.db started, a.cache ready, a.db ready, stage s started, a started, \
          a passed, stage s passed, run passed"
     );
     assert_eq!(ran.printed("a"), "windlass\nwindlass\n");
