@@ -19,8 +19,8 @@ pub fn may_be_in(pattern: &[u8], directory: &[u8]) -> bool {
     for name in directory.split(|&byte| byte == b'/') {
         match parts.next() {
             None => return false,
-            // A class may hold what looks like the end of a component.
-            Some(part) if part == b"**" || part.contains(&b'[') => return true,
+            // A class may hold what looks like the end of a component, and that may be escaped.
+            Some(part) if part == b"**" || part.iter().any(|byte| b"[\\".contains(byte)) => return true,
             Some(part) if !matches(part, name) => return false,
             Some(_) => {}
         }
@@ -171,6 +171,7 @@ mod tests {
         assert!(!check("deploy/*.yaml", "src"));
         assert!(check("**/*.yaml", "any/where"));
         assert!(check("a/**/c", "a/b"));
+        assert!(check("*\\/*/*", "a"));
         assert!(!check("*.yaml", "a"));
     }
 
@@ -190,7 +191,7 @@ mod tests {
         ) {
             if matches(pattern.as_bytes(), path.as_bytes()) {
                 for (at, _) in path.match_indices('/') {
-                    prop_assert!(may_be_in(pattern.as_bytes(), path[..at].as_bytes()), "{pattern} {path}");
+                    prop_assert!(may_be_in(pattern.as_bytes(), &path.as_bytes()[..at]), "{pattern} {path}");
                 }
             }
         }

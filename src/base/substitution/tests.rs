@@ -22,12 +22,11 @@ fn oracle(text: &[u8]) -> Vec<u8> {
             let plain = name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
             (plain && !name.first()?.is_ascii_digit()).then_some(name)
         });
-        let value = name.and_then(|name| match percents {
-            0 => values().get(name).map(<[u8]>::to_vec),
-            _ => {
-                let fewer = "%".repeat(percents - 1);
-                Some([b"${", fewer.as_bytes(), name, fewer.as_bytes(), b"}"].concat())
-            }
+        let value = name.and_then(|name| {
+            let Some(fewer) = percents.checked_sub(1).map(|fewer| "%".repeat(fewer)) else {
+                return values().get(name).map(<[u8]>::to_vec);
+            };
+            Some([b"${", fewer.as_bytes(), name, fewer.as_bytes(), b"}"].concat())
         });
         if let (Some(value), Some(end)) = (value, end) {
             made.extend(value);

@@ -7,7 +7,7 @@ use crate::frontend::{codes, shorten};
 /// How many patterns a step has at most.
 pub(super) const MOST: usize = 64;
 /// Bytes of a pattern.
-const LONGEST: usize = 1024;
+pub(super) const LONGEST: usize = 1024;
 
 impl Reader<'_> {
     pub(super) fn patterns(&mut self, field: Field<'_, '_>) -> Vec<String> {

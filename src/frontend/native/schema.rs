@@ -130,7 +130,9 @@ fn plain(kind: Kind) -> Value {
         Kind::Words => list(text(), 0),
         Kind::Command | Kind::Files => list(text(), 1),
         Kind::Patterns => {
-            let mut patterns = unique(list(text(), 1));
+            let plain = r"^(?!\.git(/|$))(?!(.*/)?\.{0,2}(/|$))[^\x00-\x1f\x7f]+$";
+            let pattern = json!({ "type": TEXT, "pattern": plain, "maxLength": patterns::LONGEST });
+            let mut patterns = unique(list(pattern, 1));
             patterns["maxItems"] = patterns::MOST.into();
             patterns
         }
