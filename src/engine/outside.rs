@@ -75,12 +75,14 @@ pub(super) async fn wait(world: &World, kind: Awaited, what: &str, limit: Durati
             pause = (pause * 2).min(LONGEST);
         }
     };
-    let waited = timeout(limit, looking).await;
-    waited.unwrap_or_else(|_| {
-        let message =
-            format!("{} `{what}` was not there after {}: {last}", kind.noun(), show_duration(limit));
-        Err(End::because(Reason::Timeout, Some(message)))
-    })
+    match timeout(limit, looking).await {
+        Ok(waited) => waited,
+        Err(_) => {
+            let waited = show_duration(limit);
+            let message = format!("{} `{what}` was not there after {waited}: {last}", kind.noun());
+            Err(End::because(Reason::Timeout, Some(message)))
+        }
+    }
 }
 
 async fn look(world: &World, kind: Awaited, what: &str) -> Result<Found, End> {
