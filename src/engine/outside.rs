@@ -75,14 +75,12 @@ pub(super) async fn wait(world: &World, kind: Awaited, what: &str, limit: Durati
             pause = (pause * 2).min(LONGEST);
         }
     };
-    match timeout(limit, looking).await {
-        Ok(waited) => waited,
-        Err(_) => {
-            let waited = show_duration(limit);
-            let message = format!("{} `{what}` was not there after {waited}: {last}", kind.noun());
-            Err(End::because(Reason::Timeout, Some(message)))
-        }
+    if let Ok(waited) = timeout(limit, looking).await {
+        return waited;
     }
+    let waited = show_duration(limit);
+    let message = format!("{} `{what}` was not there after {waited}: {last}", kind.noun());
+    Err(End::because(Reason::Timeout, Some(message)))
 }
 
 async fn look(world: &World, kind: Awaited, what: &str) -> Result<Found, End> {

@@ -49,7 +49,7 @@ impl<'a> AtCommit<'a> {
     /// # Errors
     /// As [`of_directory`](Self::of_directory).
     pub fn of_capture(captured: &'a Captured, commit: &str) -> io::Result<Self> {
-        let base = captured._base.as_ref();
+        let base = captured.base.as_ref();
         let none = || io::Error::new(ErrorKind::NotFound, "there is no repository");
         Self::open(base.ok_or_else(none)?.path.join("tree/.git/objects"), commit, captured)
     }

@@ -36,8 +36,8 @@ pub struct Captured {
     /// What expressions ask about its files.
     pub(super) files: OnceLock<LazyFiles>,
     pub(super) trees: Option<Trees>,
-    /// Held, never asked.
-    pub(super) _base: Option<Generation>,
+    /// What lies under it, held as long as it lives.
+    pub(super) base: Option<Generation>,
 }
 
 impl Captured {

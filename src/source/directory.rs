@@ -81,7 +81,7 @@ pub fn capture_directory(
             notes: survey.notes(made.notes),
             files: OnceLock::new(),
             trees: Some(trees),
-            _base: made.base,
+            base: made.base,
         }),
         Err(error) => {
             // The first error is the one that matters; what is left is in the ledger.
@@ -107,7 +107,7 @@ pub fn in_place(directory: &Path) -> Result<Captured, SourceError> {
         notes: Vec::new(),
         files: OnceLock::new(),
         trees: None,
-        _base: None,
+        base: None,
     })
 }
 

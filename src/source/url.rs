@@ -110,7 +110,7 @@ pub fn capture_url(
                 notes,
                 files: OnceLock::new(),
                 trees: Some(trees),
-                _base: Some(base),
+                base: Some(base),
             })
         }
         Err(error) => {
