@@ -151,11 +151,8 @@ pub(super) static PIPELINE: Table = Table {
             .required()
             .also(&["jobs", "steps", "pipeline", "workflow", "tasks"]),
         key("on_failure", Kind::List(&STEP), "Steps that run when the run failed."),
-        key("finally", Kind::List(&STEP), "Steps that always run at the end, within 5 minutes.").also(&[
-            "always",
-            "after_all",
-            "cleanup",
-        ]),
+        key("finally", Kind::List(&STEP), "Steps that always run at the end, within 5 minutes.")
+            .also(&["always", "cleanup"]),
         key("services", Kind::Services, "Containers beside all steps, reached by their names."),
         key(
             "secrets",

@@ -140,7 +140,8 @@ impl<'d> Reader<'d> {
         }
         let fields = Fields { entries, span, misspelt };
         // Where all that is there is unknown, it is what was meant.
-        let all_unknown = matches!(fields.entries, [one] if table.key(one.key()).is_none());
+        let unknown = |entry: &Entry| table.key(entry.key()).is_none() && !entry.key().starts_with("x-");
+        let all_unknown = matches!(fields.entries, [one] if unknown(one));
         let required = table.keys.iter().filter(|key| key.required);
         let meant = all_unknown && required.clone().count() == 1;
         for key in required.filter(|key| !meant && fields.lacks(key.name)) {
