@@ -13,3 +13,6 @@ mod signals;
 mod support;
 mod trust;
 mod vars;
+
+#[path = "../lib/executable.rs"]
+mod executable;

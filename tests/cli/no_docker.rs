@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 
+use crate::executable::executable;
 use crate::support::TestHome;
 
 const PIPELINE: &str = "stages: [{ name: s, steps: [{ name: a, image: busybox, run: 'true' }] }]\n";
@@ -47,7 +48,7 @@ fn no_permission_on_the_socket() {
         let place = home.work();
         let place = place.parent().expect("it is below the place");
         let program = place.join("windlass");
-        fs::copy(env!("CARGO_BIN_EXE_windlass"), &program).expect("the place is ours");
+        executable(&program, &fs::read(env!("CARGO_BIN_EXE_windlass")).expect("the program is built"));
         for path in [place, &home.work(), &program] {
             fs::set_permissions(path, Permissions::from_mode(0o755)).expect("it is ours");
         }

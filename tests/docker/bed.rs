@@ -11,6 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::checks::CANARY;
+use crate::executable::executable;
 
 /// The image that all tests use.
 pub const IMAGE: &str = "windlass/busybox";
@@ -21,6 +22,12 @@ pub const UNTIL_ENOUGH: &str = "echo up; until [ -e enough ]; do sleep 0.1; done
 /// Where the engine listens.
 pub fn docker_host() -> String {
     std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned())
+}
+
+/// Has Docker's own client do something, which must work.
+pub fn docker(arguments: &[&str]) {
+    let output = Command::new("docker").env("DOCKER_HOST", docker_host()).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Whether sweeps are to be complete: `tests/run --full`.
@@ -113,6 +120,13 @@ impl Bed {
 
     pub fn home(&self) -> PathBuf {
         self.directory.path().join("home")
+    }
+
+    /// The program once more, beside the bed's home.
+    pub fn program(&self) -> PathBuf {
+        let program = self.home().with_file_name("windlass");
+        executable(&program, &fs::read(env!("CARGO_BIN_EXE_windlass")).unwrap());
+        program
     }
 
     pub fn write(&self, path: &str, text: &str) {

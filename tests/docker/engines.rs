@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::bed::{IMAGE, docker_host};
 use crate::bridge::Bridge;
+use crate::executable::executable;
 
 /// A Docker daemon in a mount namespace in which nothing of our directories exists. It listens on a
 /// socket, and on a port with TLS.
@@ -282,8 +282,7 @@ impl SshServer {
         .unwrap();
         fs::create_dir(at("bin")).unwrap();
         let script = format!("#!/bin/sh\nexec /usr/bin/ssh -F {} \"$@\"\n", at("client"));
-        fs::write(at("bin/ssh"), script).unwrap();
-        fs::set_permissions(at("bin/ssh"), fs::Permissions::from_mode(0o755)).unwrap();
+        executable(Path::new(&at("bin/ssh")), script.as_bytes());
         // Where the package's own start script has not run.
         let _ = fs::create_dir("/run/sshd");
         let mut sshd = Command::new("/usr/sbin/sshd");

@@ -34,5 +34,7 @@ mod trust;
 mod tty;
 mod user;
 
+#[path = "../lib/executable.rs"]
+mod executable;
 #[path = "../conformance/suite/mod.rs"]
 mod suite;

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -14,7 +13,8 @@ use std::thread;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::bed::{Bed, IMAGE, docker_host};
+use crate::bed::{Bed, IMAGE, docker};
+use crate::executable::executable;
 
 pub struct Registry {
     port: u16,
@@ -27,11 +27,6 @@ type Blobs = HashMap<String, (&'static str, Vec<u8>)>;
 
 fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
-}
-
-fn docker(arguments: &[&str]) {
-    let output = Command::new("docker").env("DOCKER_HOST", docker_host()).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// The image's parts as a registry has them, by the ends of their paths.
@@ -94,11 +89,6 @@ impl Registry {
     /// The digest of the image that it serves.
     pub fn digest(&self) -> &str {
         &self.digest
-    }
-
-    /// Removes an image that was pulled from here.
-    pub fn forget(&self, image: &str) {
-        docker(&["rmi", image]);
     }
 
     fn asked_for(&self, path: &str) -> usize {
@@ -210,8 +200,7 @@ fn with_program(image: &str, config: &Value, name: &str, script: &str) -> Bed {
     fs::create_dir(&directory).unwrap();
     fs::write(directory.join("config.json"), config.to_string()).unwrap();
     let program = directory.join(format!("docker-credential-{name}"));
-    fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&program, format!("#!/bin/sh\n{script}\n").as_bytes());
     let path = std::env::var("PATH").unwrap();
     bed.with("PATH", format!("{}:{path}", directory.display()))
 }

@@ -165,8 +165,7 @@ fn an_ordinary_user_is_not_stopped_by_what_root_made() {
     bed.git(&["init", "--quiet"]);
     bed.write("tracked", "content\n");
     // The program and the project where that user may go.
-    let program = bed.home().with_file_name("windlass");
-    std::fs::copy(env!("CARGO_BIN_EXE_windlass"), &program).unwrap();
+    let program = bed.program();
     let root = bed.home().parent().unwrap().to_owned();
     let status = std::process::Command::new("chown").arg("-R").arg("1000:1000").arg(&root).status().unwrap();
     assert!(status.success());

@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use windlass::backend::{Backend, docker};
+use windlass::backend::{self, Backend};
 use windlass::base::Outcome;
 use windlass::engine;
 use windlass::event::{Event, EventKind, RunState};
 use windlass::report::Reader;
 use windlass::runner::{Connecting, Home, Origin, Request, Source, prepare};
 
-use crate::bed::{Bed, docker_host};
+use crate::bed::{Bed, docker, docker_host};
 use crate::registry::Registry;
 
 /// What was printed.
@@ -54,12 +54,12 @@ stages:
     bed.write("change", "of the fork\n");
     commit();
     let home = Home::at(&bed.home()).unwrap();
-    let lent = docker::lend_helper(home.path());
+    let lent = backend::docker::lend_helper(home.path());
     let place = home.clone();
     let connecting: Connecting = Box::pin(async move {
         lent?;
-        let docker = docker::connect(Some(&docker_host()), place.instance(), place.path()).await?;
-        Ok(Arc::new(docker) as Arc<dyn Backend>)
+        let engine = backend::docker::connect(Some(&docker_host()), place.instance(), place.path()).await?;
+        Ok(Arc::new(engine) as Arc<dyn Backend>)
     });
     let origin = Origin::Foreign { base };
     let mut request = Request { origin, ..Request::pipeline(Source::Directory(bed.project())) };
@@ -77,5 +77,5 @@ stages:
         assert!(!printed.contains(absent), "{absent} is in {printed}");
     }
     bed.assert_clean();
-    registry.forget(&image);
+    docker(&["rmi", &image]);
 }

@@ -60,7 +60,7 @@ fn root_and_other_images_share_the_tree_of_an_ordinary_user() {
     ));
     bed.git(&["init", "--quiet"]);
     bed.write("tracked", "the user's\n");
-    fs::copy(env!("CARGO_BIN_EXE_windlass"), bed.home().with_file_name("windlass")).unwrap();
+    let _program = bed.program();
     let place = bed.home().parent().unwrap().to_owned();
     assert!(Command::new("chown").args(["-R", "1000:1000"]).arg(&place).status().unwrap().success());
     for _ in 0..2 {

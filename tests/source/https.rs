@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -10,6 +9,7 @@ use windlass::base::RunId;
 use windlass::ledger::Ledger;
 use windlass::source::{FromUrl, SourceError, capture_url};
 
+use crate::executable::executable;
 use crate::place::{Ended, Place, until};
 use crate::servers::{Authority, Https};
 
@@ -89,8 +89,7 @@ fn a_credential_helper_is_asked_once_and_never_waited_for() {
     let asked = place.path().join("asked");
     let answer = |login: &str| {
         let script = format!("#!/bin/sh\necho \"$1\" >>{0}\ncat >>{0}\n{login}\n", asked.display());
-        fs::write(&helper, script).expect("writable");
-        fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).expect("ours");
+        executable(&helper, script.as_bytes());
     };
     let section =
         format!("[credential \"https://localhost:{}\"]\n\thelper = {}\n", server.port, helper.display());

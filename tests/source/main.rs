@@ -6,3 +6,6 @@ mod place;
 mod servers;
 mod ssh;
 mod zoo;
+
+#[path = "../lib/executable.rs"]
+mod executable;

@@ -2,13 +2,12 @@
 //! else holds after each is with the row's own test; the daemon's own faults are in `daemons`.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::process::Signal;
 
-use crate::bed::{Bed, Ran, docker_host};
+use crate::bed::{Bed, Ran, docker};
 use crate::checks::{at_once, repeats};
 use crate::faults::leftovers::prune;
 use crate::limits::Disk;
@@ -78,11 +77,6 @@ fn end(bed: &Bed, ran: &Ran) -> String {
     bed.assert_clean();
     crate::checks::assert_one_end(ran);
     ran.ends()["unit"].clone()
-}
-
-fn docker(arguments: &[&str]) {
-    let output = Command::new("docker").env("DOCKER_HOST", docker_host()).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Removes the container that runs, as somebody else would.
