@@ -62,7 +62,8 @@ pub(super) async fn services_are_reached_by_name_each_at_its_own_address(bench: 
         bench.complete_with(bench.client("asks-itself", "localhost"), &hosts),
     );
     for heard in [by_one, by_two] {
-        assert_eq!((heard.stdout, heard.ended.how), (b"windlass\n".to_vec(), How::Exited(0)));
+        // Not every engine ends the line.
+        assert_eq!((heard.stdout.trim_ascii_end(), heard.ended.how), (&b"windlass"[..], How::Exited(0)));
     }
     assert_ne!(own.ended.how, How::Exited(0), "localhost is the step itself");
     one.control.kill().await;
