@@ -176,10 +176,13 @@ impl Search {
     }
 }
 
-/// Adds a range that ends last, merging those that it meets.
+/// Adds a range, as one with those that it meets. Most end last; those of the search in what can be seen may come late.
 fn add(ranges: &mut Vec<Range<usize>>, mut new: Range<usize>) {
-    while let Some(last) = ranges.pop_if(|last| last.end >= new.start) {
-        new.start = new.start.min(last.start);
+    let first = ranges.partition_point(|range| range.end < new.start);
+    let behind = ranges.partition_point(|range| range.start <= new.end);
+    let met = ranges.get(first..behind).unwrap_or_default();
+    if let (Some(one), Some(other)) = (met.first(), met.last()) {
+        new = one.start.min(new.start)..other.end.max(new.end);
     }
-    ranges.push(new);
+    ranges.splice(first..behind, [new]);
 }

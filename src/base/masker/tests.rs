@@ -45,6 +45,18 @@ fn short_secrets_are_not_searched() {
     assert_eq!(Masker::new([b"1234567".to_vec()]).mask("1234567 12345678"), "1234567 12345678");
 }
 
+/// What the search in all that can be seen finds late took away what the other had found since.
+#[test]
+fn a_match_that_is_found_late_takes_no_other_away() {
+    let masker = Masker::of_patterns([b"\x1b".to_vec()].into());
+    let (mut whole, mut pieces) = (masker.stream(), masker.stream());
+    let text = b"a\x1b\x1b b\x1b\x1b\x1b";
+    let mut masked: Vec<u8> = text.chunks(1).flat_map(|piece| pieces.push(piece)).collect();
+    masked.extend(pieces.finish());
+    assert_eq!(masked, [whole.push(text), whole.finish()].concat());
+    assert_eq!(masked, b"a*** b***");
+}
+
 #[test]
 fn line_ends_around_a_secret_stay() {
     let masker = Masker::new([b"hunter2hunter2\n".to_vec()]);
