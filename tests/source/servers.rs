@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -114,8 +115,8 @@ impl Sshd {
             make_key(&directory.join(format!("host_{kind}")), kind, "");
         }
         fs::write(directory.join("authorized"), "").expect("writable");
-        // As root it wants this one, and nobody else to be able to write to it.
-        drop(fs::create_dir("/run/sshd"));
+        // As root it wants this one, and nobody else to be able to write to it, whatever the umask is.
+        drop(fs::DirBuilder::new().mode(0o755).create("/run/sshd"));
         let at = |name: &str| directory.join(name).display().to_string();
         let config = format!(
             "HostKey {}\nHostKey {}\nPidFile none\nStrictModes no\nUsePAM no\nAuthorizedKeysFile {}\n\
