@@ -41,7 +41,7 @@ pub async fn clean(home: &Home, backend: Connecting) -> Result<Cleaned, RunError
     let ledger = Ledger::open(home.path())
         .map_err(|source| RunError::NoLedger { home: home.path().to_owned(), source })?;
     // What a run that ends meanwhile had a moment ago, it removes itself or leaves to its ledger.
-    let ending: BTreeSet<RunId> = ledger.live()?.into_iter().collect();
+    let mut live: BTreeSet<RunId> = ledger.live()?.into_iter().collect();
     let (backend, labelled, unreachable) = match connect(backend).await {
         Ok((backend, labelled)) => (Some(backend), labelled, None),
         Err(error) => (None, Vec::new(), Some(error)),
@@ -49,12 +49,12 @@ pub async fn clean(home: &Home, backend: Connecting) -> Result<Cleaned, RunError
     // After the labels: a run that begins in between is seen to live before its objects are judged.
     let mut dead: BTreeMap<RunId, DeadRun> =
         ledger.dead()?.into_iter().map(|dead| (dead.run.clone(), dead)).collect();
-    let live: BTreeSet<RunId> = ledger.live()?.into_iter().filter(|run| !dead.contains_key(run)).collect();
+    live.extend(ledger.live()?.into_iter().filter(|run| !dead.contains_key(run)));
 
     let mut objects: BTreeMap<ObjectKind, BTreeSet<(Object, RunId)>> = BTreeMap::new();
     let in_ledgers =
         dead.values().flat_map(|dead| dead.objects.iter().map(|object| (object.clone(), dead.run.clone())));
-    let by_label = labelled.into_iter().filter(|(_, run)| !live.contains(run) && !ending.contains(run));
+    let by_label = labelled.into_iter().filter(|(_, run)| !live.contains(run));
     for (object, run) in in_ledgers.chain(by_label) {
         objects.entry(object.kind).or_default().insert((object, run));
     }

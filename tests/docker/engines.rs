@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -284,7 +285,7 @@ impl SshServer {
         let script = format!("#!/bin/sh\nexec /usr/bin/ssh -F {} \"$@\"\n", at("client"));
         executable(Path::new(&at("bin/ssh")), script.as_bytes());
         // Where the package's own start script has not run.
-        let _ = fs::create_dir("/run/sshd");
+        let _ = fs::DirBuilder::new().mode(0o755).create("/run/sshd");
         let mut sshd = Command::new("/usr/sbin/sshd");
         sshd.args(["-D", "-e", "-f", &at("server")]).stdin(Stdio::null()).process_group(0);
         sshd.stderr(fs::File::create(at("log")).unwrap());
