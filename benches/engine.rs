@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use windlass::backend::fake::Fake;
+use windlass::backend::policy::{Policy, Trust};
 use windlass::base::masker::Masker;
 use windlass::base::{Bytes, Outcome, RunId, SourceText, StepId, SystemClock, Timestamp};
 use windlass::engine::{self, Job, Nobody, Nothing, Options, Unshared};
@@ -69,7 +70,7 @@ fn per_step(plan: &Arc<Plan>, steps: usize) -> Duration {
         overrides: BTreeMap::new(),
         secrets: BTreeMap::new(),
         options: Options { jobs: 64, log_limit: Bytes(1 << 20), lookahead: true },
-        policy: Arc::default(),
+        policy: Arc::new(Policy { trust: Trust::Trusted, ..Policy::default() }),
         masker: Masker::none(),
         slots: Arc::new(Unshared),
         gates: Arc::new(Nobody),
