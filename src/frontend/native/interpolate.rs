@@ -190,8 +190,7 @@ impl Reader<'_> {
             }
             Err(error) => {
                 let refused = self.refusal(field, text, source, at, &error);
-                let groups = expression.groups();
-                if groups.contains(&Group::Env) || groups.contains(&Group::Event) {
+                if expression.reads(Group::Env) || expression.reads(Group::Event) {
                     // What is set elsewhere may be missing where nothing runs.
                     self.left.failed.push((self.scope.place.clone(), refused));
                     return as_written();

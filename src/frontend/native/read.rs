@@ -1,11 +1,13 @@
 //! Reads mappings by their tables: says which keys are unknown, missing, not built yet or at odds,
 //! and goes on, so that one pass finds everything.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::interpolate::Left;
 use super::keys::{self, Key, Kind, Table};
 use super::scope::Scope;
+use super::when::Parsed;
 use crate::base::{Diagnostic, Severity, SourceText, Span};
 use crate::frontend::yaml::{Entry, Node, Value};
 use crate::frontend::{Given, codes, joined, shorten};
@@ -24,6 +26,8 @@ pub(super) struct Reader<'d> {
     pub(super) scope: Scope<'d>,
     /// What is left to be looked at once all steps are known.
     pub(super) left: Left,
+    /// The conditions read so far: a large file says the same ones again and again.
+    pub(super) parsed: HashMap<String, Parsed>,
 }
 
 /// The entries of a mapping, by the keys of its table.
@@ -78,13 +82,20 @@ impl<'n, 's> Field<'n, 's> {
 impl<'d> Reader<'d> {
     pub(super) fn new(source: &'d SourceText, given: Given<'d>, found: &'d mut Vec<Diagnostic>) -> Self {
         let scope = Scope::new(given);
-        Self { found, guesses: GUESSES, source: Some(source), scope, left: Left::default() }
+        Self {
+            found,
+            guesses: GUESSES,
+            source: Some(source),
+            scope,
+            left: Left::default(),
+            parsed: HashMap::new(),
+        }
     }
 
     /// One that reads what holds no expression, while the files are still being read.
     pub(super) fn of_structure(found: &'d mut Vec<Diagnostic>) -> Self {
         let scope = Scope::new(Given::default());
-        Self { found, guesses: GUESSES, source: None, scope, left: Left::default() }
+        Self { found, guesses: GUESSES, source: None, scope, left: Left::default(), parsed: HashMap::new() }
     }
 
     pub(super) fn warn(

@@ -90,8 +90,7 @@ impl<'g> Scope<'g> {
 
     /// Whether what is wrong with an expression may be the fault of what was given.
     pub(super) fn excuses(&self, expression: &Expression) -> bool {
-        let groups = expression.groups();
-        self.lenient || self.lacks_input && (groups.contains(&Group::Inputs) || groups.contains(&Group::Env))
+        self.lenient || self.lacks_input && (expression.reads(Group::Inputs) || expression.reads(Group::Env))
     }
 
     /// The files of the source.
@@ -134,7 +133,7 @@ impl<'g> Scope<'g> {
     pub(super) fn facts(&mut self, asking: &Expression) -> Result<Facts<'_>, String> {
         self.find_out(asking)?;
         let over = &self.given.choice.env;
-        if asking.groups().contains(&Group::Env) && self.merged.is_none() && !over.is_empty() {
+        if !over.is_empty() && self.merged.is_none() && asking.reads(Group::Env) {
             self.merged = Some(self.beneath_choice(&self.env.texts));
         }
         Ok(self.over(self.merged.as_ref().unwrap_or(&self.env.texts)))
@@ -150,14 +149,14 @@ impl<'g> Scope<'g> {
         env: &'f mut Cow<'_, BTreeMap<String, Text>>,
     ) -> Result<Facts<'f>, String> {
         self.find_out(asking)?;
-        if asking.groups().contains(&Group::Env) && !self.given.choice.env.is_empty() {
+        if !self.given.choice.env.is_empty() && asking.reads(Group::Env) {
             *env = Cow::Owned(self.beneath_choice(env));
         }
         Ok(self.over(env))
     }
 
     fn find_out(&mut self, asking: &Expression) -> Result<(), String> {
-        if asking.groups().contains(&Group::Git) && self.git.is_none() {
+        if self.git.is_none() && asking.reads(Group::Git) {
             let read = self.given.source.git();
             let facts = read.map_err(|error| format!("the repository cannot be read: {error}"))?;
             self.git = Some(facts.named());
@@ -202,8 +201,7 @@ impl<'g> Scope<'g> {
 
     /// Whether a value may hold text of git or of an event.
     pub(super) fn is_foreign(&self, expression: &Expression) -> bool {
-        let groups = expression.groups();
-        if groups.contains(&Group::Git) || groups.contains(&Group::Event) {
+        if expression.reads(Group::Git) || expression.reads(Group::Event) {
             return true;
         }
         let foreign = |name: &String| !self.given.choice.env.contains_key(name);
@@ -212,7 +210,7 @@ impl<'g> Scope<'g> {
         match variable(&written) {
             Some(read) => variables.any(|name| name == read),
             // Which of them it reads cannot always be told; one is enough.
-            None => groups.contains(&Group::Env) && variables.next().is_some(),
+            None => expression.reads(Group::Env) && variables.next().is_some(),
         }
     }
 }

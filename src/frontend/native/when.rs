@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use super::declared::Declared;
 use super::read::{Field, Reader};
@@ -21,11 +22,14 @@ const SHOWN: usize = 200;
 /// What helps when the mistake itself says no more.
 const HELP: &str = "`windlass explain W0181` says what a condition may ask";
 
+/// A condition as parsed, for all that are written alike.
+pub(super) type Parsed = Rc<Result<Expression, ExpressionError>>;
+
 /// A condition as written.
 pub(super) struct When<'n> {
     text: &'n str,
     span: Span,
-    parsed: Result<Expression, ExpressionError>,
+    parsed: Parsed,
 }
 
 /// What is needed to decide the conditions of a plan.
@@ -55,7 +59,11 @@ impl Reader<'_> {
             self.error(codes::BAD_CONDITION, span, "`${{ }}` does not stand in `when`", help);
             return None;
         }
-        Some(When { text, span, parsed: Expression::parse(text) })
+        if !self.parsed.contains_key(text) {
+            self.parsed.insert(text.to_owned(), Rc::new(Expression::parse(text)));
+        }
+        let parsed = Rc::clone(self.parsed.get(text)?);
+        Some(When { text, span, parsed })
     }
 
     /// Decides the conditions of all steps, or leaves of them what only a run can tell.
@@ -86,7 +94,7 @@ impl Reader<'_> {
         }
         let whens = all.stages.iter().flatten().map(|(when, _)| when);
         let mut whens = whens.chain(all.steps.iter().filter_map(|step| step.when.as_ref()));
-        let asking = whens.find(|when| when.parsed.as_ref().is_ok_and(Expression::asks_what_changed));
+        let asking = whens.find(|when| (*when.parsed).as_ref().is_ok_and(Expression::asks_what_changed));
         if let Some(when) = asking
             && let Some(why) = self.scope.files().unsure()
         {
@@ -154,7 +162,7 @@ impl<'c, 'n> World<'c, 'n> {
         env: &BTreeMap<String, Text>,
         reader: &mut Reader<'_>,
     ) -> Option<Decided> {
-        let decided = match &when.parsed {
+        let decided = match when.parsed.as_ref() {
             Ok(expression) if reader.scope.excuses(expression) => return None,
             Ok(expression) => evaluated(expression, env, when.text, reader),
             Err(error) => Err(error.clone()),
@@ -163,7 +171,7 @@ impl<'c, 'n> World<'c, 'n> {
     }
     /// Checks that the steps that a condition names are there, and have ended when it is decided.
     fn ended_before(&self, when: &When<'_>, position: usize, reader: &mut Reader<'_>) {
-        let Ok(expression) = &when.parsed else { return };
+        let Ok(expression) = when.parsed.as_ref() else { return };
         for StepUse { step, output, offset } in expression.steps() {
             let refuse = |code, message: String, help: String, reader: &mut Reader<'_>| {
                 self.refuse(when, code, ExpressionError { offset, message, help }, reader);

@@ -137,24 +137,27 @@ impl Node {
         Self { at, kind }
     }
 
-    /// The parts it is made of.
-    pub(super) fn parts(&self) -> Vec<&Node> {
+    /// Shows each of the parts it is made of.
+    pub(super) fn each_part<'n>(&'n self, mut see: impl FnMut(&'n Node)) {
         match &self.kind {
-            Kind::Known(_) | Kind::Group(_) | Kind::Environment | Kind::Step(_) | Kind::Variable(_) => {
-                Vec::new()
+            Kind::Known(_) | Kind::Group(_) | Kind::Environment | Kind::Step(_) | Kind::Variable(_) => {}
+            Kind::Field(of, _) | Kind::Has(of, _) | Kind::Not(of) | Kind::Negate(of) => see(of),
+            Kind::Index(one, other) | Kind::Binary(_, one, other) => {
+                see(one);
+                see(other);
             }
-            Kind::Field(of, _) | Kind::Has(of, _) | Kind::Not(of) | Kind::Negate(of) => vec![of],
-            Kind::Index(one, other) | Kind::Binary(_, one, other) => vec![one, other],
             Kind::And(nodes) | Kind::Or(nodes) | Kind::List(nodes) | Kind::Call(_, nodes) => {
-                nodes.iter().collect()
+                nodes.iter().for_each(see);
             }
-            Kind::Choice(nodes) => nodes.iter().collect(),
-            Kind::Map(entries) => entries.iter().flat_map(|(key, value)| [key, value]).collect(),
-            Kind::Each(each) => [&each.over].into_iter().chain(&each.condition).chain([&each.body]).collect(),
+            Kind::Choice(nodes) => nodes.iter().for_each(see),
+            Kind::Map(entries) => entries.iter().flat_map(|(key, value)| [key, value]).for_each(see),
+            Kind::Each(each) => {
+                [&each.over].into_iter().chain(&each.condition).chain([&each.body]).for_each(see);
+            }
         }
     }
 
-    /// The same, to be changed.
+    /// The parts, to be changed.
     pub(super) fn parts_mut(&mut self) -> Vec<&mut Node> {
         match &mut self.kind {
             Kind::Known(_) | Kind::Group(_) | Kind::Environment | Kind::Step(_) | Kind::Variable(_) => {

@@ -213,7 +213,7 @@ fn late(node: &Node) -> Option<&str> {
         if let Kind::Step(name) = &node.kind {
             return Some(name);
         }
-        open.extend(node.parts());
+        node.each_part(|part| open.push(part));
     }
     None
 }

@@ -156,14 +156,10 @@ impl Expression {
         found.into_iter().collect()
     }
 
-    /// The groups of facts it reads.
-    pub fn groups(&self) -> BTreeSet<Group> {
-        let mut found = BTreeSet::new();
-        self.walk(|node, _| {
-            if let Kind::Group(group) = &node.kind {
-                found.insert(*group);
-            }
-        });
+    /// Whether it reads facts of a group.
+    pub fn reads(&self, group: Group) -> bool {
+        let mut found = false;
+        self.walk(|node, _| found |= matches!(&node.kind, Kind::Group(read) if *read == group));
         found
     }
 
@@ -182,7 +178,7 @@ impl Expression {
             if let Some((step, key)) = output_of(node) {
                 open.push((step, Some(key)));
             } else {
-                open.extend(node.parts().into_iter().map(|part| (part, None)));
+                node.each_part(|part| open.push((part, None)));
             }
         }
     }

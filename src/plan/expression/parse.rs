@@ -43,7 +43,7 @@ fn depth(node: &Node) -> usize {
     let mut deepest = 0;
     while let Some((node, depth)) = open.pop() {
         deepest = deepest.max(depth);
-        open.extend(node.parts().into_iter().map(|part| (part, depth + 1)));
+        node.each_part(|part| open.push((part, depth + 1)));
     }
     deepest
 }
