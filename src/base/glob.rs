@@ -13,6 +13,12 @@ pub fn mistake(pattern: &str) -> Option<String> {
     pattern.split('/').any(odd).then(|| format!("`{pattern}` is not a pattern of files; {why}"))
 }
 
+/// The pattern that stands for one path and no other.
+pub fn literal(path: &str) -> String {
+    let special = |character: char| matches!(character, '*' | '?' | '[' | '\\');
+    path.chars().flat_map(|one| special(one).then_some('\\').into_iter().chain([one])).collect()
+}
+
 /// Says whether a pattern may stand for something in a directory, so that it is worth looking into.
 pub fn may_be_in(pattern: &[u8], directory: &[u8]) -> bool {
     let mut parts = pattern.split(|&byte| byte == b'/');

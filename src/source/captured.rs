@@ -9,12 +9,10 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use rustix::io::Errno;
-
 use super::cache::Generation;
 use super::error::{SourceError, io_at};
 use super::files::LazyFiles;
-use crate::base::safe_dir::{SafeDir, remove_tree};
+use crate::base::safe_dir::remove_tree;
 use crate::base::{RunId, Tree};
 use crate::event::SourceSummary;
 use crate::ledger::{Object, ObjectKind, RunLedger};
@@ -46,18 +44,7 @@ impl Captured {
     /// # Errors
     /// When it is a link or leads through one, when it is larger than `limit` bytes, or cannot be read.
     pub fn read(&self, relative: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
-        match &self.tree {
-            Tree::Plain(root) => Ok(read_in(root, relative, limit)?.found()),
-            Tree::Layers { lowers, .. } => {
-                for layer in lowers {
-                    match read_in(layer, relative, limit)? {
-                        Seen::Absent => {}
-                        seen => return Ok(seen.found()),
-                    }
-                }
-                Ok(None)
-            }
-        }
+        self.tree.look(|layer| layer.read_file(relative, limit))
     }
 
     /// Removes what was made for the run. With `--in-place` that is nothing.
@@ -67,35 +54,6 @@ impl Captured {
     /// the ledger, and the backend can remove it. [`SourceError::Io`] when the system says no otherwise.
     pub fn discard(self, ledger: &RunLedger) -> Result<(), SourceError> {
         self.trees.map_or(Ok(()), |trees| trees.remove(ledger))
-    }
-}
-
-/// What a layer says of a path.
-enum Seen {
-    File(Vec<u8>),
-    /// It is gone, and layers below do not matter.
-    Gone,
-    Absent,
-}
-
-impl Seen {
-    fn found(self) -> Option<Vec<u8>> {
-        match self {
-            Self::File(data) => Some(data),
-            Self::Gone | Self::Absent => None,
-        }
-    }
-}
-
-fn read_in(root: &Path, relative: &Path, limit: u64) -> io::Result<Seen> {
-    match SafeDir::open(root)?.read_file(relative, limit) {
-        Ok(data) => Ok(Seen::File(data)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Seen::Absent),
-        // A whiteout, or something in the way of what lies below: a whiteout is a device behind
-        // which there is none.
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(Seen::Gone),
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::NXIO) => Ok(Seen::Gone),
-        Err(error) => Err(error),
     }
 }
 

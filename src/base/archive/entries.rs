@@ -4,7 +4,7 @@
 //! comes twice, or where anything follows the end, it is an error: other programs would each pick
 //! something else.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 
 use super::error::{ArchiveError, Place};
 use super::header::{self, BLOCK, Format, Header, Kind};
@@ -105,6 +105,19 @@ impl<'a, R: Read> Entries<'a, R> {
 
     pub(super) fn too_much(&self, limit: u64, unit: &'static str) -> ArchiveError {
         ArchiveError::TooMuch { entry: self.place.clone(), limit, unit }
+    }
+
+    /// Leaves the content of an entry out, and says at which byte of the stream it begins.
+    pub(super) fn skip(&mut self, entry: &Entry) -> Result<u64, ArchiveError>
+    where
+        R: Seek,
+    {
+        let begin = self.stream.stream_position().map_err(|source| self.unread(source))?;
+        let blocks = entry.size.div_ceil(BLOCK as u64);
+        let end = blocks.checked_mul(BLOCK as u64).and_then(|length| begin.checked_add(length));
+        let end = end.ok_or_else(|| self.refused("has a size that no file has"))?;
+        self.stream.seek(SeekFrom::Start(end)).map_err(|source| self.unread(source))?;
+        Ok(begin)
     }
 
     /// The next header; none at the end of the archive.

@@ -1,5 +1,5 @@
 //! The one extractor of archives: an uncompressed tar stream into an empty directory, of whoever's
-//! making it may be.
+//! making it may be. And the one index of them, for archives of which only some files are read.
 //!
 //! Whoever wrote the archive wants a file outside of the directory read, written or given other
 //! rights, or wants a scanner to see something else than what is extracted. So nothing is ever
@@ -18,11 +18,13 @@ mod entries;
 mod error;
 mod extract;
 mod header;
+mod index;
 mod names;
 mod pax;
 
 pub use error::{ArchiveError, Place};
 pub use extract::extract;
+pub use index::{Index, Section, index};
 
 /// What an archive may have. The default is far beyond what people store on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
