@@ -1,13 +1,14 @@
-//! The extractor of archives: nothing comes to lie outside, and no link leads there.
+//! The extractor of archives: nothing comes to lie outside, and no link leads there. What it takes has an index.
 //!
 //! The first byte chooses: a tar archive byte for byte, whose checksums are put right, as no fuzzer
 //! guesses one; or entries, one after another, that are written as an archive first.
 
 use std::fs;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use windlass::base::archive::{Limits, extract};
+use windlass::base::archive::{Limits, extract, index};
 use windlass::base::safe_dir::{SafeDir, remove_tree};
 
 use super::Input;
@@ -25,6 +26,10 @@ pub(super) fn run(data: &[u8]) {
     fs::create_dir_all(&into).expect("there is a place for it");
     fs::write(all.join("secret"), "secret").expect("there is a place for it");
     let done = extract(archive.as_slice(), &SafeDir::open(&into).expect("it was made"), &LIMITS);
+    let indexed = index(Cursor::new(&archive), &Limits { kept: u64::MAX, ..LIMITS });
+    if let Err(error) = &indexed {
+        assert!(done.is_err(), "it was extracted, and has no index: {error}");
+    }
     match done {
         Ok(done) => assert!(done.bytes <= archive.len() as u64, "it grew"),
         Err(error) => assert!(!error.to_string().contains(char::is_control), "{error}"),

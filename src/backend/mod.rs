@@ -3,7 +3,7 @@
 //! # The order of calls
 //!
 //! 1. [`Backend::open`] once a run: makes what the run's steps share (workspace volume …).
-//! 2. [`Session::image`] for each image; any number at once; each image is pulled at most once.
+//! 2. [`Session::image`] for each image; any number at once; each image is fetched at most once.
 //! 3. [`Session::start`] for each attempt; any number at once, at most one per [`ContainerSpec::name`].
 //!    The container runs when it returns, but its program does not: the helper holds it.
 //! 4. Either [`Control::go`] once, or [`Control::kill`] if the step is not wanted after all.
@@ -81,11 +81,11 @@ pub trait Backend: Send + Sync {
 
 /// One run on a backend.
 pub trait Session: Send + Sync {
-    /// Makes sure that an image is there, pulling it if it is missing. Calls `progress` only if it has to
-    /// be pulled, and then at least once.
+    /// Makes sure that an image is there, fetching it if it is missing: from its registry, or from its file. Calls
+    /// `progress` only if it has to be fetched, and then at least once.
     fn image<'a>(
         &'a self,
-        reference: &'a str,
+        image: &'a ContainerImage,
         progress: &'a (dyn Fn(PullProgress) + Send + Sync),
     ) -> BoxFuture<'a, Result<(), StartError>>;
 

@@ -1,6 +1,7 @@
 //! What crosses the line between engine and backend.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +12,9 @@ use super::policy::Policy;
 use crate::base::substitution::Values;
 use crate::base::{Reason, RunId, Secret, StepId, Tree};
 use crate::event::{Stream, Usage};
+use crate::image::local::{LocalError, LocalImage};
 use crate::ledger::Object;
-use crate::plan::{Network, Resources};
+use crate::plan::{ImageFile, Network, Resources};
 
 /// Bytes that a program may write to its file of outputs (language L21).
 pub const MAX_OUTPUT: usize = 1 << 20;
@@ -33,6 +35,35 @@ pub struct RunSpec {
     pub lanes: BTreeMap<u32, usize>,
     /// What containers may have; asked before each is created.
     pub policy: Arc<Policy>,
+    /// The images in files that its containers may have, opened before anything could change them.
+    pub images: LocalImages,
+}
+
+/// Images in files, each with why it cannot be used where it cannot.
+pub type LocalImages = BTreeMap<ImageFile, Result<Arc<LocalImage>, StartError>>;
+
+/// What a container runs in.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ContainerImage {
+    /// What a registry or the engine knows by this name.
+    Reference(String),
+    /// One of [`RunSpec::images`].
+    File(ImageFile),
+}
+
+impl From<&str> for ContainerImage {
+    fn from(reference: &str) -> Self {
+        Self::Reference(reference.to_owned())
+    }
+}
+
+impl fmt::Display for ContainerImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reference(reference) => f.write_str(reference),
+            Self::File(file) => file.fmt(f),
+        }
+    }
 }
 
 /// The final description of one attempt's container; what [`Policy::check`] sees.
@@ -44,8 +75,8 @@ pub struct ContainerSpec {
     pub attempt: u32,
     /// The name of the service that it is, started with this attempt; none for the step itself.
     pub service: Option<String>,
-    /// Image reference, present already.
-    pub image: String,
+    /// Its image, present already.
+    pub image: ContainerImage,
     /// What it runs.
     pub program: ProgramSpec,
     /// The environment beyond the image's.
@@ -268,4 +299,10 @@ pub struct StartError {
     pub reason: Reason,
     /// What the daemon said.
     pub message: String,
+}
+
+impl From<LocalError> for StartError {
+    fn from(error: LocalError) -> Self {
+        Self { reason: error.reason(), message: error.to_string() }
+    }
 }

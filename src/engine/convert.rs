@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use super::environment::{Aftermath, Setting, WORKSPACE, built_in};
 use crate::backend::policy::{Policy, Refusal, Trust};
-use crate::backend::{ContainerSpec, GivenSecret, Privileges, ProgramSpec, SecretPlace, Substitution};
+use crate::backend::{
+    ContainerImage, ContainerSpec, GivenSecret, Privileges, ProgramSpec, SecretPlace, Substitution,
+};
 use crate::base::{Bytes, Reason, RunId, Secret, StageId, StepId};
 use crate::plan::expand::{self, Lookup};
 use crate::plan::{
@@ -150,7 +152,8 @@ impl Common {
         }
         env.extend(self.overrides.clone());
         let image = match &step.image {
-            Image::Reference(reference) => reference.known().ok_or_else(late)?.to_owned(),
+            Image::Reference(reference) => ContainerImage::from(reference.known().ok_or_else(late)?),
+            Image::File(file) => ContainerImage::File(file.clone()),
             Image::Host => return Err(SpecError::Unsupported { step: step.id.clone(), feature: HOST }),
         };
         let spec = ContainerSpec {
@@ -234,7 +237,8 @@ impl Common {
         let late = || SpecError::Unsupported { step: step.id.clone(), feature: "the element of a matrix" };
         let env = service.env.iter().map(|(name, value)| Some((name.clone(), known(value)?)));
         let image = match &service.image {
-            Image::Reference(reference) => known(reference).ok_or_else(late)?,
+            Image::Reference(reference) => ContainerImage::from(reference.known().ok_or_else(late)?),
+            Image::File(file) => ContainerImage::File(file.clone()),
             Image::Host => return Err(SpecError::Unsupported { step: step.id.clone(), feature: HOST }),
         };
         let spec = ContainerSpec {
@@ -382,7 +386,7 @@ mod tests {
             let image = Text::Late(vec![Part::Literal("rust:".to_owned()), part]);
             Step { image: Image::Reference(image), ..step("late") }
         };
-        assert_eq!(spec(late("tag"), None).expect("the output is there").image, "rust:1.2");
+        assert_eq!(spec(late("tag"), None).expect("the output is there").image, "rust:1.2".into());
         let error = spec(late("other"), None).expect_err("there is no such output");
         assert_eq!(error.reason(), Reason::OutputInvalid);
         let message = "step `late` takes the output `other` of step `a`, which ended without it";

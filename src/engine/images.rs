@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::message::{ImageReady, Message};
 use super::world::World;
-use crate::backend::{PullProgress, StartError};
+use crate::backend::{ContainerImage, PullProgress, StartError};
 use crate::base::Reason;
 
 /// Progress is told no more often; it is for people.
@@ -22,14 +22,14 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 /// The images of a run.
 #[derive(Default)]
 pub(super) struct Images {
-    ready: HashMap<String, ImageReady>,
+    ready: HashMap<ContainerImage, ImageReady>,
     tasks: JoinSet<()>,
 }
 
 impl Images {
     /// Asks for an image, unless somebody has already. `again` asks once more if that came to nothing.
-    pub(super) fn request(&mut self, world: &Arc<World>, reference: &str, again: bool) -> ImageReady {
-        let before = self.ready.get(reference).filter(|ready| {
+    pub(super) fn request(&mut self, world: &Arc<World>, image: &ContainerImage, again: bool) -> ImageReady {
+        let before = self.ready.get(image).filter(|ready| {
             let failed = matches!(*ready.borrow(), Some(Err(_)));
             !(again && failed)
         });
@@ -37,10 +37,10 @@ impl Images {
             return ready.clone();
         }
         let (tell, ready) = watch::channel(None);
-        self.ready.insert(reference.to_owned(), ready.clone());
-        let (world, reference) = (Arc::clone(world), reference.to_owned());
+        self.ready.insert(image.clone(), ready.clone());
+        let (world, image) = (Arc::clone(world), image.clone());
         self.tasks.spawn(async move {
-            let fetched = fetch(&world, &reference).await;
+            let fetched = fetch(&world, &image).await;
             // Nobody may be waiting for it any more.
             let _ = tell.send(Some(fetched));
         });
@@ -53,7 +53,7 @@ impl Images {
     }
 }
 
-async fn fetch(world: &World, reference: &str) -> Result<(), StartError> {
+async fn fetch(world: &World, image: &ContainerImage) -> Result<(), StartError> {
     let fetching = AtomicBool::new(false);
     let told = Mutex::new(None::<Duration>);
     let progress = |progress: PullProgress| {
@@ -63,17 +63,17 @@ async fn fetch(world: &World, reference: &str) -> Result<(), StartError> {
         if told.is_none_or(|before| now.saturating_sub(before) >= PROGRESS_EVERY) {
             *told = Some(now);
             // Progress may be lost when the dispatcher is busy; its end, below, is not.
-            let _ = world.inbox.try_send(Message::Pulling(reference.to_owned(), progress));
+            let _ = world.inbox.try_send(Message::Pulling(image.to_string(), progress));
         }
     };
-    let fetched = AssertUnwindSafe(world.session.image(reference, &progress)).catch_unwind().await;
+    let fetched = AssertUnwindSafe(world.session.image(image, &progress)).catch_unwind().await;
     let fetched = fetched.unwrap_or_else(|_| {
-        let message = format!("a bug in windlass: panic while asking for the image `{reference}`");
+        let message = format!("a bug in windlass: panic while asking for the image `{image}`");
         Err(StartError { reason: Reason::RunnerLost, message })
     });
     if fetched.is_ok() && fetching.load(Ordering::Relaxed) {
         // Before any step that waits for it can say that it started.
-        let _ = world.inbox.send(Message::Pulled(reference.to_owned())).await;
+        let _ = world.inbox.send(Message::Pulled(image.to_string())).await;
     }
     fetched
 }

@@ -52,12 +52,12 @@ pub enum EventKind {
     },
     /// An image was not there and is being fetched.
     ImagePullStarted {
-        /// Its reference.
+        /// Its reference, or the path that it is loaded from.
         image: String,
     },
     /// Some of it arrived.
     ImagePullProgressed {
-        /// Its reference.
+        /// Its reference, or the path that it is loaded from.
         image: String,
         /// Bytes so far.
         current: u64,
@@ -66,7 +66,7 @@ pub enum EventKind {
     },
     /// It is there.
     ImagePulled {
-        /// Its reference.
+        /// Its reference, or the path that it is loaded from.
         image: String,
     },
     /// A step's turn came, and somebody is asked whether it may start.

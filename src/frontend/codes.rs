@@ -101,13 +101,15 @@ codes! {
     BAD_VERSION "W0139" "an unknown version of the language"
         "`version` may be left out and is `1` otherwise; there is no other version.";
     BAD_IMAGE "W0140" "not an image"
-        "`image` is a registry reference such as `rust:1.95` or `ghcr.io/owner/name@sha256:…`, or the word `host`. Names are in small letters, and no `https://` stands before them.";
+        "`image` is a registry reference such as `rust:1.95` or `ghcr.io/owner/name@sha256:…`, a path of the source such as `./ci/tool.tar`, or the word `host`. Names are in small letters, and no `https://` stands before them.";
     NOTHING_TO_RUN "W0141" "nothing to run"
         "`run`, `command` or `shell` is there but empty. Remove the key to run the image's own entry point.";
     KEYS_CLASH "W0142" "keys that do not go together"
         "`run` is a script and replaces the image's entry point, `command` does the same with a program, and `args` follow a program; so `run` stands without `command` and `args`. `shell` says what reads a script, so it needs `run`.";
     BAD_MATRIX "W0143" "a matrix that cannot be"
         "A matrix has keys with lists of values, and a step is there once for each combination, at most 256 times; `exclude` removes those that have certain values, and `include` adds single ones, each with a value for every key. A step gets the values as environment variables, in capitals with `_` for `-`, so no two keys and no variable of `env` may have the same name.";
+    NO_IMAGE_FILE "W0144" "no image at a path of the source"
+        "`image: ./PATH` is an image that comes with the source: a directory there is an OCI image layout, a file is a saved archive, as `docker save` or `skopeo copy` write it. The path is from the source's root and does not lead out of it; what git ignores is no part of the source, and a path is never taken from an output of a step. `./PATH#NAME` picks one image of several by its name.";
 
     STEP_TWICE "W0151" "two steps with one name"
         "Step names are unique in the whole pipeline, so that `needs`, the log and the command line can name one without its stage.";

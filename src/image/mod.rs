@@ -1,7 +1,9 @@
-//! Image references, as users write them and as registries mean them.
+//! Images: references as users write them and registries mean them, platforms, and images that lie in files.
 //!
-//! Lock files, layouts, archives and registries come to this room later; it never talks to a daemon.
+//! Lock files and registries come to this room later; it never talks to a daemon.
 
+pub mod local;
+pub mod platform;
 mod reference;
 
 pub use reference::Reference;

@@ -65,14 +65,14 @@ pub(super) fn has_element(text: &Text) -> bool {
 fn of_image(image: &Image) -> Option<&Text> {
     match image {
         Image::Reference(text) => Some(text),
-        Image::Host => None,
+        Image::File(_) | Image::Host => None,
     }
 }
 
 fn of_image_mut(image: &mut Image) -> Option<&mut Text> {
     match image {
         Image::Reference(text) => Some(text),
-        Image::Host => None,
+        Image::File(_) | Image::Host => None,
     }
 }
 

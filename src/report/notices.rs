@@ -44,13 +44,13 @@ impl Notices {
         }
         pull.told_ms = elapsed_ms;
         let of = if total > 0 { format!(" of {}", show_size(total)) } else { String::new() };
-        Some(format!("pulling {}: {}{of}", one_line(image), show_size(current)))
+        Some(format!("{}ing {}: {}{of}", verb(image), one_line(image), show_size(current)))
     }
 
     fn pulled(&mut self, image: &str, elapsed_ms: u64) -> String {
         let took = self.pulls.remove(image).map(|pull| elapsed_ms.saturating_sub(pull.started_ms));
         let took = took.map(|millis| format!(" in {}", show_millis(millis))).unwrap_or_default();
-        format!("pulled {}{took}", one_line(image))
+        format!("{}ed {}{took}", verb(image), one_line(image))
     }
 
     fn cancel(&self, level: CancelLevel, reason: Reason, state: &RunState) -> String {
@@ -81,7 +81,7 @@ impl Reader for Notices {
             EventKind::ImagePullStarted { image } => {
                 let now = event.elapsed_ms;
                 self.pulls.insert(image.clone(), Pull { started_ms: now, told_ms: now });
-                Some(format!("pulling {}", one_line(image)))
+                Some(format!("{}ing {}", verb(image), one_line(image)))
             }
             EventKind::ImagePullProgressed { image, current, total } => {
                 self.pulling(image, *current, *total, event.elapsed_ms)
@@ -128,6 +128,11 @@ impl Reader for Notices {
     fn name(&self) -> &'static str {
         "notices"
     }
+}
+
+/// What is done to an image that is missing: one in a file comes from no registry.
+fn verb(image: &str) -> &'static str {
+    if image.starts_with(['.', '/']) { "load" } else { "pull" }
 }
 
 fn show_grace(grace: Duration) -> String {

@@ -20,7 +20,7 @@ pub fn explanation(reason: Reason) -> &'static str {
             "The program was never executed: it is not in the image, is no executable file, is for another processor, or the directory or user it was to start with is not there. The message says which. With `run` it is the shell that has to be in the image."
         }
         Reason::ImageNotFound => {
-            "The registry or the engine says that there is no image of this name and tag. Look for a misspelling; a private image that nobody is logged in for looks the same to many registries."
+            "The registry or the engine says that there is no image of this name and tag. Look for a misspelling; a private image that nobody is logged in for looks the same to many registries. An image that comes with the source (`./PATH`) is damaged, or is none that can be used; the message says what is wrong with it."
         }
         Reason::ImageRefused => {
             "The registry refuses to hand the image out, or the policy refuses to run it. For the first log in with `docker login`; for the second the message names the rule."

@@ -143,6 +143,7 @@ fn after(after: After) -> Option<String> {
 fn image(image: &Image) -> String {
     match image {
         Image::Host => "host".to_owned(),
+        Image::File(file) => one_line(&file.to_string()),
         Image::Reference(Text::Known(reference)) => one_line(reference),
         Image::Reference(Text::Late(_)) => "(image known later)".to_owned(),
     }

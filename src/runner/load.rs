@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use super::error::{Invalid, RunError};
 use super::home::Home;
+use super::images;
 use super::request::{Source, Target};
 use super::single;
 use super::trust::Origin;
 use crate::base::{Diagnostic, Severity, SourceText};
 use crate::engine;
 use crate::frontend::{self, Choice, Given, Origins};
-use crate::image::Reference;
 use crate::plan::facts::{GitFacts, SourceView};
 use crate::plan::{Awaited, Image, Plan, Step};
 use crate::source::{AtCommit, DirectoryView};
@@ -48,11 +48,8 @@ pub(super) fn before_capture(
 ) -> Result<Option<Loaded>, RunError> {
     match target {
         Target::Image { image, command } => {
-            let plan = single::plan(image, command);
-            if image != "host" {
-                Reference::parse(image)
-                    .map_err(|problem| RunError::Image { image: image.clone(), problem })?;
-            }
+            let wrong = |problem| RunError::Image { image: image.clone(), problem };
+            let plan = single::plan(image, images::by_hand(image).map_err(wrong)?, command);
             Ok(Some(Loaded {
                 plan,
                 text: None,
@@ -157,7 +154,8 @@ pub(super) fn compile(
     }
 }
 
-/// Refuses what asks for something that cannot be done or enforced here (language L34).
+/// Refuses what asks for something that cannot be done or enforced here (language L34). A backend that takes no
+/// images in files refuses them here.
 pub(super) fn supported(loaded: Loaded) -> Result<Loaded, RunError> {
     let host = loaded.plan.all_steps().find(|(_, step)| step.image == Image::Host);
     if let Some((_, step)) = host {

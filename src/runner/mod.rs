@@ -10,6 +10,7 @@ mod command;
 mod error;
 mod gates;
 mod home;
+mod images;
 mod load;
 mod made;
 mod outside;

@@ -7,6 +7,7 @@ use std::thread;
 use super::allowed;
 use super::begun::unless_cancelled;
 use super::error::{NotRun, RunError};
+use super::images;
 use super::outside::Machine;
 use super::prepare::Prepared;
 use super::request::Request;
@@ -48,6 +49,12 @@ impl Prepared {
     /// clean-up.
     pub async fn run(self, readers: Vec<Box<dyn Reader>>) -> Result<Finished, NotRun> {
         let Prepared { begun, request, loaded, secrets, record, backend, cancel } = self;
+        let tree = begun.captured().map(|captured| &captured.tree);
+        let opening = unless_cancelled(&cancel, images::open(&loaded.plan, tree)).await;
+        let images = match opening.flatten() {
+            Ok(images) => images,
+            Err(error) => return Err(NotRun { error, left: begun.give_up(Some(&backend)).await }),
+        };
         let captured = begun.captured();
         let source = captured.map(|captured| captured.summary.location.as_str());
         let policy = Arc::new(allowed::policy(&request.settings, source, &request.origin));
@@ -57,6 +64,7 @@ impl Prepared {
             workspace_gid: captured.map_or(0, |captured| captured.gid),
             lanes: lanes(&loaded.plan),
             policy: Arc::clone(&policy),
+            images,
         };
         let opening = unless_cancelled(&cancel, backend.open(spec, Arc::clone(&begun.ledger))).await;
         let session = match opening.and_then(|opened| opened.map_err(RunError::Backend)) {

@@ -11,8 +11,8 @@ use crate::plan::{
 
 const NAME: &str = "run";
 
-/// A plan of one step that runs `command` in `image`, or the image's own program when it is empty.
-pub(super) fn plan(image: &str, command: &[String]) -> Plan {
+/// A plan of one step that runs `command` in `image`, which was given as `name`, or the image's own program when it is empty.
+pub(super) fn plan(name: &str, image: Image, command: &[String]) -> Plan {
     let words = || command.iter().cloned().map(Text::from).collect();
     let program = if command.is_empty() {
         Program::Entrypoint { args: Vec::new(), args_follow_cmd: false }
@@ -22,7 +22,7 @@ pub(super) fn plan(image: &str, command: &[String]) -> Plan {
     let step = Step {
         id: StepId::new(NAME),
         name: NAME.to_owned(),
-        image: if image == "host" { Image::Host } else { Image::Reference(image.into()) },
+        image,
         program,
         after_script: None,
         env: BTreeMap::new(),
@@ -57,7 +57,7 @@ pub(super) fn plan(image: &str, command: &[String]) -> Plan {
     };
     Plan {
         version: VERSION,
-        name: image.to_owned(),
+        name: name.to_owned(),
         dialect: "native".to_owned(),
         file: None,
         timeout: Duration::from_hours(6),

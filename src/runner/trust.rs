@@ -84,6 +84,9 @@ fn image(image: &Image) -> Option<String> {
         Image::Reference(Text::Known(name)) if !is_locked(name) => {
             Some(format!("uses the image `{name}`, which is not named by its digest"))
         }
+        Image::File(file) => {
+            Some(format!("uses the image `{file}` of the source itself, which anybody may have changed"))
+        }
         Image::Reference(_) => None,
     }
 }

@@ -60,6 +60,10 @@ async fn everything_that_takes_trust_is_refused_without_it_and_goes_on_with_it()
         (format!("{locked}, secrets: [DEPLOY_TOKEN]"), Some("takes the secret `DEPLOY_TOKEN`")),
         ("image: busybox".to_owned(), Some("uses the image `busybox`, which is not named by its digest")),
         (
+            "image: ./windlass.yml, allow_failure: true".to_owned(),
+            Some("uses the image `./windlass.yml` of the source itself, which anybody may have changed"),
+        ),
+        (
             format!("{locked}, services: {{ db: {{ image: postgres, command: [sleep, '600'] }} }}"),
             Some("has the service `db`, which uses the image `postgres`, which is not"),
         ),

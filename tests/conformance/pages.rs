@@ -1,11 +1,13 @@
 //! The pages of the language: every example compiles, and what a section claims is held by cases that are there.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use windlass::base::SourceText;
+use windlass::base::{SourceText, glob};
 use windlass::frontend::{Given, compile, render};
+use windlass::plan::expression::Files;
+use windlass::plan::facts::{GitFacts, NoSource, SourceView};
 
 use crate::suite::all;
 
@@ -44,7 +46,44 @@ fn examples(page: &str) -> Vec<(usize, String)> {
 /// What is wrong with an example, as its author would read it.
 fn wrong(text: &str) -> String {
     let source = SourceText::new("windlass.yml", text);
-    render(&source, &compile(&source, &Given::default()).diagnostics, false)
+    let given = Given { source: &WithImages, ..Given::default() };
+    render(&source, &compile(&source, &given).diagnostics, false)
+}
+
+/// A source that holds the images which examples speak of.
+#[derive(Debug)]
+struct WithImages;
+
+const IMAGES: [&str; 2] = ["ci/tools.tar", "ci/images/index.json"];
+
+impl SourceView for WithImages {
+    fn git(&self) -> io::Result<GitFacts> {
+        NoSource.git()
+    }
+
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+        NoSource.read(path, limit)
+    }
+
+    fn files(&self) -> &dyn Files {
+        self
+    }
+}
+
+impl Files for WithImages {
+    fn exist(&self, patterns: &[String]) -> Result<bool, String> {
+        let fits =
+            |pattern: &String| IMAGES.iter().any(|image| glob::matches(pattern.as_bytes(), image.as_bytes()));
+        Ok(patterns.iter().any(fits))
+    }
+
+    fn changed(&self, patterns: &[String]) -> Result<bool, String> {
+        NoSource.changed(patterns)
+    }
+
+    fn hash(&self, patterns: &[String]) -> Result<String, String> {
+        NoSource.hash(patterns)
+    }
 }
 
 /// The sections of a page that name no case, and names of cases that are not there.

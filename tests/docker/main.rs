@@ -19,6 +19,7 @@ mod engines;
 mod examples;
 mod faults;
 mod gates;
+mod images;
 mod limits;
 mod logs;
 mod proxy;

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod golden;
+mod images;
 mod interpolation;
 mod invalid;
 mod limits;

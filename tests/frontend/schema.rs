@@ -10,6 +10,7 @@ use std::{fs, io, str};
 use tempfile::TempDir;
 use windlass::base::SourceText;
 use windlass::frontend::{Compiled, Given, compile, schema};
+use windlass::plan::expression::Files;
 use windlass::plan::facts::{GitFacts, SourceView};
 
 use crate::golden;
@@ -94,6 +95,15 @@ const VALUES: &[&str] = &[
     "1000:1000",
     "root",
     "rust:1.95",
+    "./tool.tar",
+    "'.//ci/./[tool]/#tool:1'",
+    "'./tool#'",
+    "./..",
+    "./ci/../tool",
+    "'./ci/..#tool'",
+    "././",
+    "../tool",
+    "/tool",
     "[]",
     "[a]",
     "[a, b]",
@@ -174,6 +184,24 @@ impl SourceView for EveryFile {
 
     fn read(&self, _: &Path, _: u64) -> io::Result<Option<Vec<u8>>> {
         Ok(Some(b"x-note: none".to_vec()))
+    }
+
+    fn files(&self) -> &dyn Files {
+        self
+    }
+}
+
+impl Files for EveryFile {
+    fn exist(&self, _: &[String]) -> Result<bool, String> {
+        Ok(true)
+    }
+
+    fn changed(&self, _: &[String]) -> Result<bool, String> {
+        Ok(true)
+    }
+
+    fn hash(&self, _: &[String]) -> Result<String, String> {
+        Ok(String::new())
     }
 }
 

@@ -228,3 +228,21 @@ fn files_to_substitute_in() {
         ],
     );
 }
+
+#[test]
+fn images_of_the_source_have_plain_paths() {
+    for path in ["tool.tar", "ci/tool", "/srv/tool.tar"] {
+        check_step(json!({ "image": { "file": { "path": path, "name": "v1" } } }), &[]);
+    }
+    for (path, name) in [("", "a"), ("../x", "a"), ("a//b", "a"), ("/", "a"), ("/a/../b", "a"), ("x", "")] {
+        let errors = validate(&plan(
+            json!([stage(
+                "s",
+                json!([step("a", json!({ "image": { "file": { "path": path, "name": name } } }))])
+            )]),
+            json!({}),
+        ));
+        let errors = errors.expect_err("it is no path and name");
+        assert!(errors[0].to_string().starts_with("step `a` has the image `"), "{path}: {errors:?}");
+    }
+}

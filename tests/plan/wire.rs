@@ -50,3 +50,16 @@ fn no_text_is_more_than_an_error() {
         assert!(matches!(from_json(text), Err(WireError::Syntax(_))));
     }
 }
+
+#[test]
+fn an_image_of_the_source_has_a_path_and_perhaps_a_name() {
+    for image in
+        [json!({ "file": { "path": "ci/tool.tar" } }), json!({ "file": { "path": "ci", "name": "v1" } })]
+    {
+        let plan = plan(json!([stage("test", json!([step("unit", json!({ "image": image }))]))]), json!({}));
+        let text = to_json(&plan);
+        assert_eq!(from_json(&text).unwrap(), plan);
+        let written: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(written["stages"][0]["steps"][0]["image"], image);
+    }
+}

@@ -344,12 +344,12 @@ async fn what_the_policy_refuses_is_never_created(bench: &Bench<'_>) {
 }
 
 async fn an_image_that_is_nowhere_is_not_found(bench: &Bench<'_>) {
-    let error = bench.session.image(&bench.harness.missing_image(), &|_| {}).await;
+    let error = bench.session.image(&bench.harness.missing_image().as_str().into(), &|_| {}).await;
     assert_eq!(error.expect_err("there is no such image").reason, Reason::ImageNotFound);
 }
 
 async fn an_image_may_be_asked_for_by_many_at_once(bench: &Bench<'_>) {
-    let image = bench.harness.image();
+    let image = bench.harness.image().as_str().into();
     let asked = (0..8).map(|_| bench.session.image(&image, &|_| {}));
     assert!(futures_util::future::join_all(asked).await.iter().all(Result::is_ok));
 }

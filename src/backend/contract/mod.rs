@@ -71,7 +71,14 @@ pub async fn check(harness: &dyn Harness, case: &Case) {
     let run = RunId::generate();
     let ledger = harness.ledger(&run);
     let policy = Arc::new(Policy { trust: Trust::Trusted, ..Policy::default() });
-    let spec = RunSpec { run, workspace: None, workspace_gid: 0, lanes: [(0, 3)].into(), policy };
+    let spec = RunSpec {
+        run,
+        workspace: None,
+        workspace_gid: 0,
+        lanes: [(0, 3)].into(),
+        policy,
+        images: BTreeMap::new(),
+    };
     let session =
         harness.backend().open(spec, Arc::clone(&ledger)).await.expect("the backend opens a session");
     let bench = Bench { harness, session, ledger: Arc::clone(&ledger) };
@@ -108,7 +115,7 @@ impl Bench<'_> {
             step: StepId::new(name),
             attempt: 1,
             service: None,
-            image: self.harness.image(),
+            image: self.harness.image().as_str().into(),
             program,
             env: BTreeMap::new(),
             secrets: Vec::new(),

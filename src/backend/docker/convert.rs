@@ -89,9 +89,8 @@ pub(super) const INSTANCE_LABEL: &str = "dev.windlass.instance";
 pub(super) const RUN_LABEL: &str = "dev.windlass.run";
 
 /// A container whose helper waits for *go*, without the limits of a step.
-fn held(common: &Common, image: &str, join: Join<'_>) -> ContainerCreateBody {
+fn held(common: &Common, join: Join<'_>) -> ContainerCreateBody {
     ContainerCreateBody {
-        image: Some(image.to_owned()),
         // A name of its own cannot be given to one who joins another's namespace.
         hostname: (!matches!(join, Join::Container(_))).then(|| "windlass".to_owned()),
         // The helper becomes the step's user itself. Podman gives the root of a volume to its first
@@ -123,9 +122,9 @@ fn held(common: &Common, image: &str, join: Join<'_>) -> ContainerCreateBody {
     }
 }
 
-/// The container of a step.
+/// The container of a step, but for its image, which the engine may know by another name.
 pub(super) fn container(common: &Common, spec: &ContainerSpec, join: Join<'_>) -> ContainerCreateBody {
-    let mut body = held(common, &spec.image, join);
+    let mut body = held(common, join);
     let host = body.host_config.get_or_insert_default();
     if spec.workspace {
         host.mounts.get_or_insert_default().extend(common.workspace.clone());
@@ -348,7 +347,7 @@ mod tests {
             step: StepId::new("unit"),
             attempt: 1,
             service: None,
-            image: "busybox".to_owned(),
+            image: "busybox".into(),
             program: ProgramSpec::Command(vec!["true".to_owned()]),
             env: BTreeMap::from([("A".to_owned(), "step".to_owned())]),
             secrets: vec![GivenSecret {

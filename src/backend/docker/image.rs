@@ -12,7 +12,7 @@ use super::{call, credentials, error};
 use crate::backend::{PullProgress, StartError};
 use crate::base::awake::{sleep, timeout};
 use crate::base::{Outcome, Reason};
-use crate::image::Reference;
+use crate::image::{Reference, platform};
 
 /// How long a pull may go on without a word. The engine says something with every piece of a layer.
 const SILENCE: Duration = Duration::from_mins(1);
@@ -24,6 +24,8 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2
 /// What a step takes over from its image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ImageFacts {
+    /// What the engine knows it by.
+    pub(super) id: String,
     pub(super) env: Vec<(String, String)>,
     pub(super) entrypoint: Vec<String>,
     pub(super) command: Vec<String>,
@@ -45,6 +47,7 @@ impl From<ImageInspect> for ImageFacts {
         let tests = config.healthcheck.and_then(|check| check.test).unwrap_or_default();
         let tcp = |port: &String| port.strip_suffix("/tcp").unwrap_or(port).parse().ok();
         Self {
+            id: image.id.unwrap_or_default(),
             health: health(tests, config.shell),
             ports: config.exposed_ports.iter().flatten().filter_map(tcp).collect(),
             env: config.env.unwrap_or_default().into_iter().map(pair).collect(),
@@ -83,7 +86,7 @@ pub(super) async fn ensure(
         Err(_) => {}
     }
     let parsed = parsed?;
-    pull(docker, reference, &parsed, progress).await?;
+    persist(|| pull(docker, reference, &parsed, progress)).await?;
     let image = call::repeat(|| docker.inspect_image(reference)).await;
     let image = image.map_err(|error| error::pull(reference, &error))?;
     usable(reference, image)
@@ -112,64 +115,41 @@ fn parsed(reference: &str, reason: Reason) -> Result<Reference, StartError> {
         .map_err(|wrong| StartError { reason, message: format!("`{reference}` is not an image: {wrong}") })
 }
 
-/// An image for another processor would end in words that help nobody (`exec format error`), unless the
-/// kernel has an emulator for it.
-fn usable(reference: &str, image: ImageInspect) -> Result<ImageFacts, StartError> {
-    let machine = rustix::system::uname().machine().to_string_lossy().into_owned();
+/// An image for another processor would end in words that help nobody.
+pub(super) fn usable(shown: &str, image: ImageInspect) -> Result<ImageFacts, StartError> {
     match image.architecture.as_deref() {
-        Some(wanted) if !runs(&machine, wanted) && !is_emulated(wanted) => Err(StartError {
+        Some(wanted) if platform::rank(wanted).is_none() => Err(StartError {
             reason: Reason::ImageWrongPlatform,
             message: format!(
-                "`{reference}` is for {wanted}, this machine is {machine}, and no emulator for {wanted} is \
-                 registered (binfmt_misc)"
+                "`{shown}` is for {wanted}, this machine is {}, and no emulator for {wanted} is registered \
+                 (binfmt_misc)",
+                platform::machine()
             ),
         }),
         _ => Ok(image.into()),
     }
 }
 
-/// Whether a machine, by the kernel's name, runs programs for an architecture, by the images' name.
-fn runs(machine: &str, architecture: &str) -> bool {
-    let native: &[&str] = match machine {
-        "x86_64" => &["amd64", "386"],
-        "aarch64" => &["arm64", "arm"],
-        "armv7l" => &["arm"],
-        other => return other == architecture,
-    };
-    architecture.is_empty() || native.contains(&architecture)
-}
-
-fn is_emulated(architecture: &str) -> bool {
-    let emulator = match architecture {
-        "amd64" => "x86_64",
-        "arm64" => "aarch64",
-        other => other,
-    };
-    std::path::Path::new("/proc/sys/fs/binfmt_misc").join(format!("qemu-{emulator}")).exists()
-}
-
-/// Pulls; what the engine or the registry cannot do now is tried again.
-async fn pull(
-    docker: &Docker,
-    reference: &str,
-    parsed: &Reference,
-    progress: &(dyn Fn(PullProgress) + Send + Sync),
-) -> Result<(), StartError> {
+/// Fetches; what the engine or the registry cannot do now is tried again.
+pub(super) async fn persist<F>(fetch: impl Fn() -> F) -> Result<(), StartError>
+where
+    F: Future<Output = Result<(), StartError>>,
+{
     let began = Instant::now();
     let mut pauses = PAUSES.into_iter();
     loop {
-        match (try_to_pull(docker, reference, parsed, progress).await, pauses.next()) {
+        match (fetch().await, pauses.next()) {
             (Err(error), Some(pause))
                 if error.reason.outcome() == Outcome::Lost && began.elapsed() < AGAIN_UNTIL =>
             {
                 sleep(call::shortened(pause)).await;
             }
-            (pulled, _) => return pulled,
+            (fetched, _) => return fetched,
         }
     }
 }
 
-async fn try_to_pull(
+async fn pull(
     docker: &Docker,
     reference: &str,
     parsed: &Reference,
@@ -231,13 +211,5 @@ mod tests {
             ["/bin/bash", "-c", "a"]
         );
         assert_eq!(health(words(&["NONE"]), None), Vec::<String>::new());
-    }
-
-    #[test]
-    fn platforms_are_told_apart() {
-        assert!(runs("x86_64", "amd64") && runs("x86_64", "386") && runs("aarch64", "arm64"));
-        assert!(!runs("x86_64", "arm64") && !runs("aarch64", "amd64"));
-        // Images that were imported without saying what they are for.
-        assert!(runs("x86_64", ""));
     }
 }

@@ -13,8 +13,10 @@ mod dial;
 mod endpoint;
 mod error;
 mod image;
+mod images;
 mod layer;
 mod link;
+mod load;
 mod network;
 mod parcel;
 mod probe;
@@ -222,7 +224,7 @@ impl Docker {
         };
         let lanes = run.lanes.into_keys();
         let (api, parcels) = (self.api.clone(), provision.parcels);
-        Ok(Arc::new(DockerSession::new(api, common, ledger, run.policy, lanes, parcels)))
+        Ok(Arc::new(DockerSession::new(api, common, ledger, (run.policy, run.images), lanes, parcels)))
     }
 
     async fn create_volume(&self, request: VolumeCreateRequest, ledger: &RunLedger) -> Result<(), String> {

@@ -15,7 +15,8 @@ use ulid::Ulid;
 use super::container::{Handle, Shared, Supervisor};
 use super::convert::{self, Common, Join};
 use super::error;
-use super::image::{self, ImageFacts};
+use super::image;
+use super::images::Images;
 use super::layer::{self, Layer};
 use super::link::{DRAIN, Link};
 use super::parcel::Parcel;
@@ -25,7 +26,10 @@ use super::start::{self, Attached};
 use super::tether::{Anchor, Tether, cut};
 use super::{network, upload};
 use crate::backend::policy::Policy;
-use crate::backend::{ContainerSpec, Progress, PullProgress, Session, StartError, Started, Substitution};
+use crate::backend::{
+    ContainerImage, ContainerSpec, LocalImages, Progress, PullProgress, Session, StartError, Started,
+    Substitution,
+};
 use crate::base::Reason;
 use crate::base::awake::timeout;
 use crate::helper::protocol::Go;
@@ -43,7 +47,7 @@ const BACKLOG: usize = 4;
 pub(super) struct DockerSession {
     shared: Arc<Inner>,
     policy: Arc<Policy>,
-    images: Mutex<HashMap<String, Arc<Looked>>>,
+    images: Images,
     /// One lock per container name, held until the container is gone: a name may be used again.
     names: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     lanes: BTreeMap<u32, Arc<Lane>>,
@@ -55,9 +59,6 @@ pub(super) struct DockerSession {
     /// Dropped when the session is closed, which ends every container that still runs.
     open: Mutex<Option<Anchor>>,
 }
-
-/// An image that is there, once it is; whoever asks after a failure tries again.
-type Looked = OnceCell<Arc<ImageFacts>>;
 
 /// What background tasks of a run need as well.
 struct Inner {
@@ -86,43 +87,22 @@ impl DockerSession {
         docker: Docker,
         common: Common,
         ledger: Arc<RunLedger>,
-        policy: Arc<Policy>,
+        (policy, local): (Arc<Policy>, LocalImages),
         lanes: impl IntoIterator<Item = u32>,
         parcels: Vec<Parcel>,
     ) -> Self {
         let background = Mutex::new(JoinSet::new());
+        let images = Images::new(docker.clone(), local);
         Self {
             shared: Arc::new(Inner { docker, common, ledger, background, starts: Semaphore::new(STARTS) }),
             policy,
-            images: Mutex::default(),
+            images,
             names: Mutex::default(),
             lanes: lanes.into_iter().map(|lane| (lane, Arc::default())).collect(),
             parcels: parcels.into(),
             sent: OnceCell::new(),
             network: OnceCell::new(),
             open: Mutex::new(Some(Anchor::new(()))),
-        }
-    }
-
-    async fn facts(
-        &self,
-        reference: &str,
-        progress: &(dyn Fn(PullProgress) + Send + Sync),
-    ) -> Result<Arc<ImageFacts>, StartError> {
-        let cell = {
-            let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
-            images.entry(reference.to_owned()).or_default().clone()
-        };
-        let ensure = || async { image::ensure(&self.shared.docker, reference, progress).await.map(Arc::new) };
-        cell.get_or_try_init(ensure).await.cloned()
-    }
-
-    /// Looks an image up again the next time, unless somebody has done so meanwhile.
-    fn forget(&self, reference: &str, facts: &Arc<ImageFacts>) {
-        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_that = |cell: &Arc<Looked>| cell.get().is_some_and(|found| Arc::ptr_eq(found, facts));
-        if images.get(reference).is_some_and(is_that) {
-            images.remove(reference);
         }
     }
 
@@ -248,8 +228,12 @@ impl DockerSession {
         (name, taken): (String, OwnedMutexGuard<()>),
         layer: Layer,
     ) -> Result<Started, StartError> {
-        let facts = self.facts(&spec.image, &|_| {}).await?;
-        self.sent.get_or_try_init(|| self.send(&spec.image)).await?;
+        let facts = self.images.facts(&spec.image, &|_| {}).await?;
+        let named = match &spec.image {
+            ContainerImage::Reference(reference) => reference,
+            ContainerImage::File(_) => &facts.id,
+        };
+        self.sent.get_or_try_init(|| self.send(named)).await?;
         if spec.among_services {
             self.network.get_or_try_init(|| self.connect()).await?;
         }
@@ -261,6 +245,7 @@ impl DockerSession {
         let own = network.as_deref().map_or(Join::Own(spec.network), Join::Network);
         let join = holder.as_ref().map_or(own, |(name, _)| Join::Container(name));
         let mut body = convert::container(&inner.common, &spec, join);
+        body.image = Some(named.to_owned());
         body.host_config.get_or_insert_default().mounts.get_or_insert_default().extend(layer.mounts);
         let lingers = lane.is_some() && holder.is_none();
         let token = Ulid::generate().to_bytes();
@@ -269,8 +254,8 @@ impl DockerSession {
         let attached = match inner.start_to_the_end(object.clone(), body.clone()).await {
             // It was there a moment ago, and somebody removed it.
             Err(error) if error.reason == Reason::ImageNotFound => {
-                self.forget(&spec.image, &facts);
-                self.facts(&spec.image, &|_| {}).await?;
+                self.images.forget(&spec.image, &facts);
+                self.images.facts(&spec.image, &|_| {}).await?;
                 inner.start_to_the_end(object.clone(), body).await
             }
             attached => attached,
@@ -448,10 +433,10 @@ impl Inner {
 impl Session for DockerSession {
     fn image<'a>(
         &'a self,
-        reference: &'a str,
+        image: &'a ContainerImage,
         progress: &'a (dyn Fn(PullProgress) + Send + Sync),
     ) -> BoxFuture<'a, Result<(), StartError>> {
-        Box::pin(async move { self.facts(reference, progress).await.map(|_| ()) })
+        Box::pin(async move { self.images.facts(image, progress).await.map(|_| ()) })
     }
 
     fn has_image<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<(), StartError>> {

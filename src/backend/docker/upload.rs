@@ -12,8 +12,10 @@ use std::time::Duration;
 use bollard::models::{ContainerCreateBody, HostConfig, Mount};
 use bollard::query_parameters::UploadToContainerOptionsBuilder;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::interval;
 
 use super::convert::{self, Common};
@@ -22,9 +24,9 @@ use super::parcel::{Content, Parcel};
 use crate::helper;
 
 /// How long an engine may take nothing of what it is sent, and say nothing once it has it all.
-const STALLED: Duration = Duration::from_mins(2);
+pub(super) const STALLED: Duration = Duration::from_mins(2);
 /// Longer than any upload: what is watched is that it goes on.
-const NO_LIMIT: Duration = Duration::from_hours(24 * 365);
+pub(super) const NO_LIMIT: Duration = Duration::from_hours(24 * 365);
 const PIECE: usize = 256 << 10;
 
 /// The container that the volumes are filled through.
@@ -77,6 +79,30 @@ async fn send(
     path: &str,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
 ) -> Result<(), String> {
+    let Sending { body, written, count } = sending(write);
+    let options = UploadToContainerOptionsBuilder::new().path(path).build();
+    let docker = docker.clone().with_timeout(NO_LIMIT);
+    let sent = docker.upload_to_container(container, Some(options), bollard::body_try_stream(body));
+    let sent = tokio::select! {
+        sent = sent => sent.map_err(|error| error::words(&error)),
+        () = stalled(&count) => Err(format!("the engine has taken nothing for {} s", STALLED.as_secs())),
+    };
+    // The engine's refusal makes writing fail too, and says more.
+    sent?;
+    written.await.map_err(|_| "reading the tree broke down".to_owned())?.map_err(|error| error.to_string())
+}
+
+/// What is written on a thread while the engine takes it.
+pub(super) struct Sending {
+    pub(super) body: BoxStream<'static, io::Result<Bytes>>,
+    /// What came of writing it. Its error is a broken pipe when the engine took no more.
+    pub(super) written: JoinHandle<io::Result<()>>,
+    /// Bytes that the engine has taken.
+    pub(super) count: Arc<AtomicU64>,
+}
+
+/// Begins to write.
+pub(super) fn sending(write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static) -> Sending {
     let (to, from) = mpsc::channel(4);
     let count = Arc::new(AtomicU64::new(0));
     let pieces = Pieces { to, count: Arc::clone(&count) };
@@ -91,20 +117,11 @@ async fn send(
         written
     });
     let body = stream::unfold(from, |mut from| async move { from.recv().await.map(|piece| (piece, from)) });
-    let options = UploadToContainerOptionsBuilder::new().path(path).build();
-    let docker = docker.clone().with_timeout(NO_LIMIT);
-    let sent = docker.upload_to_container(container, Some(options), bollard::body_try_stream(body));
-    let sent = tokio::select! {
-        sent = sent => sent.map_err(|error| error::words(&error)),
-        () = stalled(&count) => Err(format!("the engine has taken nothing for {} s", STALLED.as_secs())),
-    };
-    // The engine's refusal makes writing fail too, and says more.
-    sent?;
-    written.await.map_err(|_| "reading the tree broke down".to_owned())?.map_err(|error| error.to_string())
+    Sending { body: body.boxed(), written, count }
 }
 
 /// Returns once nothing has moved for long.
-async fn stalled(count: &AtomicU64) {
+pub(super) async fn stalled(count: &AtomicU64) {
     let mut looks = interval(STALLED);
     looks.tick().await;
     let mut before = count.load(Ordering::Relaxed);

@@ -23,8 +23,8 @@ use tokio::time::{Instant, sleep};
 
 use super::policy::{Policy, Trust};
 use super::{
-    Backend, BackendError, ContainerSpec, FoundObject, How, PullProgress, RunSpec, Session, StartError,
-    Started,
+    Backend, BackendError, ContainerImage, ContainerSpec, FoundObject, How, LocalImages, PullProgress,
+    RunSpec, Session, StartError, Started,
 };
 use crate::base::{Reason, StepId, Tree};
 use crate::ledger::{Object, ObjectKind, RunLedger};
@@ -163,7 +163,7 @@ impl Fake {
     /// Opens a session without a ledger, of a trusted source.
     pub fn session(&self) -> Arc<dyn Session> {
         let policy = Policy { trust: Trust::Trusted, ..Policy::default() };
-        Arc::new(FakeSession::new(self.clone(), None, Arc::new(policy), None))
+        Arc::new(FakeSession::new(self.clone(), None, Arc::new(policy), Default::default()))
     }
 
     fn rules(&self) -> MutexGuard<'_, Rules> {
@@ -192,7 +192,7 @@ impl Backend for Fake {
     ) -> BoxFuture<'_, Result<Arc<dyn Session>, BackendError>> {
         lock(&self.0.policies).push(Arc::clone(&run.policy));
         let session: Arc<dyn Session> =
-            Arc::new(FakeSession::new(self.clone(), Some(ledger), run.policy, run.workspace));
+            Arc::new(FakeSession::new(self.clone(), Some(ledger), run.policy, (run.workspace, run.images)));
         async move { Ok(session) }.boxed()
     }
 
@@ -213,7 +213,8 @@ struct FakeSession {
     fake: Fake,
     ledger: Option<Arc<RunLedger>>,
     policy: Arc<Policy>,
-    images: Mutex<BTreeMap<String, Arc<Fetched>>>,
+    images: Mutex<BTreeMap<ContainerImage, Arc<Fetched>>>,
+    local: LocalImages,
     place: Arc<Place>,
 }
 
@@ -231,16 +232,28 @@ struct Place {
 }
 
 impl FakeSession {
-    fn new(fake: Fake, ledger: Option<Arc<RunLedger>>, policy: Arc<Policy>, workspace: Option<Tree>) -> Self {
+    fn new(
+        fake: Fake,
+        ledger: Option<Arc<RunLedger>>,
+        policy: Arc<Policy>,
+        (workspace, local): (Option<Tree>, LocalImages),
+    ) -> Self {
         let place = Arc::new(Place { workspace, ..Place::default() });
-        Self { fake, ledger, policy, images: Mutex::default(), place }
+        Self { fake, ledger, policy, images: Mutex::default(), local, place }
     }
 
     async fn fetch(
         &self,
-        reference: &str,
+        image: &ContainerImage,
         progress: &(dyn Fn(PullProgress) + Send + Sync),
     ) -> Result<(), StartError> {
+        if let ContainerImage::File(file) = image
+            && let Some(Err(error)) = self.local.get(file)
+        {
+            return Err(error.clone());
+        }
+        let reference = image.to_string();
+        let reference = reference.as_str();
         self.fake.note(Call::Image(reference.to_owned()));
         let rule = self.fake.rules().images.get(reference).cloned();
         match rule {
@@ -307,15 +320,15 @@ impl FakeSession {
 impl Session for FakeSession {
     fn image<'a>(
         &'a self,
-        reference: &'a str,
+        image: &'a ContainerImage,
         progress: &'a (dyn Fn(PullProgress) + Send + Sync),
     ) -> BoxFuture<'a, Result<(), StartError>> {
         async move {
-            let cell = Arc::clone(lock(&self.images).entry(reference.to_owned()).or_default());
-            let fetched = cell.get_or_init(|| self.fetch(reference, progress)).await.clone();
+            let cell = Arc::clone(lock(&self.images).entry(image.clone()).or_default());
+            let fetched = cell.get_or_init(|| self.fetch(image, progress)).await.clone();
             if fetched.is_err() {
                 // Asked for once more, it is fetched once more.
-                lock(&self.images).remove(reference);
+                lock(&self.images).remove(image);
             }
             fetched
         }

@@ -13,7 +13,7 @@ mod refusal;
 #[cfg(test)]
 mod tests;
 
-use super::ContainerSpec;
+use super::{ContainerImage, ContainerSpec};
 use asked::{capability, device, mount, normal};
 pub use refusal::{Cause, Refusal};
 
@@ -78,8 +78,8 @@ impl Policy {
             Some(Cause::Secret)
         } else if !spec.no_new_privileges {
             Some(Cause::NewPrivileges)
-        } else if !is_locked(&spec.image) {
-            Some(Cause::NotLocked(spec.image.clone()))
+        } else if !reference(&spec.image).is_some_and(is_locked) {
+            Some(Cause::NotLocked(spec.image.to_string()))
         } else {
             None
         }
@@ -88,7 +88,7 @@ impl Policy {
     /// The first privilege that is not allowed.
     fn privileges(&self, spec: &ContainerSpec) -> Option<Cause> {
         let asked = &spec.privileges;
-        let allowed: Vec<&Allowance> = match (self.trust, digest(&spec.image)) {
+        let allowed: Vec<&Allowance> = match (self.trust, reference(&spec.image).and_then(digest)) {
             (Trust::Trusted, Some(digest)) => {
                 self.allowances.iter().filter(|one| one.image == digest).collect()
             }
@@ -135,6 +135,14 @@ pub fn is_locked(image: &str) -> bool {
     hex.is_some_and(|hex| {
         hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     })
+}
+
+/// The name of an image. One in a file of the source has none, and whoever wrote the source may have changed it.
+fn reference(image: &ContainerImage) -> Option<&str> {
+    match image {
+        ContainerImage::Reference(reference) => Some(reference),
+        ContainerImage::File(_) => None,
+    }
 }
 
 /// The digest that an image is named by; a tag says nothing of what it stands for.

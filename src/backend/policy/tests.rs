@@ -10,7 +10,7 @@ use crate::backend::fake::Fake;
 use crate::backend::{Backend, GivenSecret, Privileges, ProgramSpec, RunSpec, SecretPlace};
 use crate::base::{RunId, Secret, StepId};
 use crate::ledger::Ledger;
-use crate::plan::{Network, Resources};
+use crate::plan::{ImageFile, Network, Resources};
 
 /// Cases of the sweep; each of the defects gets as many.
 const CASES: u64 = 100_000;
@@ -23,7 +23,7 @@ fn spec(image: &str, privileges: Privileges) -> ContainerSpec {
         step: StepId::new("unit"),
         attempt: 1,
         service: None,
-        image: image.to_owned(),
+        image: image.into(),
         program: ProgramSpec::Command(vec!["true".to_owned()]),
         secrets: vec![],
         env: BTreeMap::new(),
@@ -172,6 +172,10 @@ impl Dice {
             IMAGE,
         ];
         let mut spec = spec(&self.one(&images), privileges);
+        if self.below(8) == 0 {
+            let file = ImageFile { path: format!("tool@{IMAGE}"), name: None };
+            spec.image = ContainerImage::File(file);
+        }
         if self.below(4) == 0 {
             spec.workdir = (!self.rarely()).then(|| self.path());
         }
@@ -205,8 +209,9 @@ fn below(path: &str, places: &[&str]) -> bool {
 /// The rules in the words of `docs/settings.md`.
 fn oracle(policy: &Policy, spec: &ContainerSpec) -> bool {
     let asked = &spec.privileges;
+    let image = if let ContainerImage::Reference(reference) = &spec.image { reference } else { "" };
     let here =
-        |one: &&Allowance| policy.trust == Trust::Trusted && spec.image.ends_with(&format!("@{}", one.image));
+        |one: &&Allowance| policy.trust == Trust::Trusted && image.ends_with(&format!("@{}", one.image));
     let all: Vec<&Allowance> = policy.allowances.iter().filter(here).collect();
     let listed = |lists: fn(&Allowance) -> &Vec<String>, wanted: &str| {
         all.iter().flat_map(|one| lists(one)).any(|path| place(path).as_deref() == Some(wanted))
@@ -241,7 +246,7 @@ fn oracle(policy: &Policy, spec: &ContainerSpec) -> bool {
     let capability =
         |name: &String| all.iter().flat_map(|one| &one.capabilities).any(|one| named(one) == named(name));
     let option = |option: &String| all.iter().any(|one| one.security_options.contains(option));
-    let locked = spec.image.split_once('@').is_some_and(|(_, digest)| [IMAGE, OTHER].contains(&digest));
+    let locked = image.split_once('@').is_some_and(|(_, digest)| [IMAGE, OTHER].contains(&digest));
     (policy.trust == Trust::Trusted || spec.no_new_privileges && locked)
         && (!asked.privileged || all.iter().any(|one| one.privileged))
         && (!asked.host_network || spec.lane.is_none() && all.iter().any(|one| one.host_network))
@@ -286,12 +291,12 @@ const DEFECTS: [(&str, Defect); 11] = [
     }),
     ("takes any image of others", |policy, mut spec| {
         if policy.trust == Trust::Untrusted {
-            spec.image = format!("tool@{IMAGE}");
+            spec.image = format!("tool@{IMAGE}").as_str().into();
         }
         policy.check(&spec).is_ok()
     }),
     ("takes an allowance for any image", |mut policy, spec| {
-        let digest = digest(&spec.image).unwrap_or_default().to_owned();
+        let digest = reference(&spec.image).and_then(digest).unwrap_or_default().to_owned();
         policy.allowances.iter_mut().for_each(|one| one.image.clone_from(&digest));
         policy.check(&spec).is_ok()
     }),
@@ -437,7 +442,14 @@ async fn no_spec_outside_of_the_policy_reaches_a_backend() {
         spec.attempt = attempt;
         let allowed = oracle(&policy, &spec);
         let (run, lanes) = (RunId::new("run"), BTreeMap::new());
-        let run = RunSpec { run, workspace: None, workspace_gid: 0, lanes, policy: Arc::new(policy) };
+        let run = RunSpec {
+            run,
+            workspace: None,
+            workspace_gid: 0,
+            lanes,
+            policy: Arc::new(policy),
+            images: BTreeMap::new(),
+        };
         let fake = Fake::new();
         let session = fake.open(run, Arc::clone(&ledger)).await.unwrap();
         let started = session.start(spec.clone()).await;
@@ -483,8 +495,8 @@ fn what_is_allowed_to_a_trusted_source_is_not_to_another() {
             spec.secrets = vec![GivenSecret { value, place: SecretPlace::Variable("TOKEN".to_owned()) }];
         }),
         ("new privileges", |spec| spec.no_new_privileges = false),
-        ("a tag", |spec| spec.image = "tool:1".to_owned()),
-        ("half a digest", |spec| spec.image = "tool@sha256:aaaa".to_owned()),
+        ("a tag", |spec| spec.image = "tool:1".into()),
+        ("half a digest", |spec| spec.image = "tool@sha256:aaaa".into()),
         ("privileged mode", |spec| spec.privileges.privileged = true),
         ("the machine's network", |spec| spec.privileges.host_network = true),
         ("a mount", |spec| spec.privileges.host_mounts = vec!["/srv/data:/data".to_owned()]),

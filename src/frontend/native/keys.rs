@@ -41,6 +41,7 @@ pub(super) enum Kind {
     Attempts,
     User,
     Image,
+    Reference,
     Environment,
     /// Named environments.
     Environments,
@@ -271,7 +272,7 @@ pub(super) const STEP: Table = Table {
     about: "One container that runs one script or command.",
     keys: &[
         key("name", Kind::Name, "Its name, unique in the pipeline.").required(),
-        key("image", Kind::Image, "What it runs in: a registry reference, or `host`.").also(&["container"]),
+        key("image", Kind::Image, "A registry reference, a `./PATH`, or `host`.").also(&["container"]),
         key("run", Kind::Script, "A script, or a list of its lines; stops at the first error.")
             .also(&["script", "commands", "bash", "sh"]),
         key("shell", Kind::Shell, "What reads `run`: `sh`, `bash`, or a program and its arguments."),
@@ -394,7 +395,7 @@ pub(super) static SERVICE: Table = Table {
     noun: "a service",
     about: "A container that runs beside steps and is reached by its name.",
     keys: &[
-        key("image", Kind::Image, "What it runs in: a registry reference.").required(),
+        key("image", Kind::Image, "What it runs in: a reference, or `./PATH` in the source.").required(),
         key("command", Kind::Command, "A program and its arguments, instead of the image's entry point.")
             .also(&["entrypoint", "cmd", "run"]),
         key("args", Kind::Words, "Arguments of `command` or of the image's entry point.")

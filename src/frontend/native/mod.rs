@@ -6,6 +6,7 @@
 mod declared;
 mod environment;
 mod graph;
+mod image;
 mod inputs;
 mod interpolate;
 mod keys;

@@ -83,6 +83,7 @@ fn value(kind: Kind) -> Value {
         | Kind::Count
         | Kind::User
         | Kind::Image
+        | Kind::Reference
         | Kind::Choice(_)
         | Kind::WebAddress
         | Kind::WorkspacePath
@@ -110,7 +111,10 @@ fn plain(kind: Kind) -> Value {
         Kind::Cpus => json!({ "type": "number", "exclusiveMinimum": 0, "multipleOf": 0.001 }),
         Kind::Count => json!({ "type": "integer", "minimum": 1, "maximum": 4_194_304 }),
         Kind::User => json!({ "type": ["string", "integer"], "pattern": "^[0-9]+(:[0-9]+)?$", "minimum": 0 }),
-        Kind::Image => json!({ "type": TEXT, "pattern": image(), "minimum": 0 }),
+        Kind::Image => {
+            json!({ "type": TEXT, "pattern": format!("^({}|{IMAGE_FILE})$", image()), "minimum": 0 })
+        }
+        Kind::Reference => json!({ "type": TEXT, "pattern": format!("^{}$", image()), "minimum": 0 }),
         Kind::Environment => json!({
             "type": "object",
             "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
@@ -213,13 +217,17 @@ fn plain(kind: Kind) -> Value {
     }
 }
 
+/// The path of an image in the source, and its name where there are several.
+const IMAGE_FILE: &str =
+    r"\./(?!([^#]*/)?\.\.(/|#|$))(?!([.]?/)*[.]?(#|$))[^#\x00-\x1f\x7f-\x9f]+(#[^\x00-\x1f\x7f-\x9f]+)?";
+
 /// What [`crate::image::Reference`] takes, as far as a pattern can say it.
 fn image() -> String {
     let (label, port) = ("[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?", ":[0-9]{1,5}");
     let more = format!("(\\.{label})");
     let host = format!("localhost|{label}{more}+|{label}{more}*{port}|\\[[0-9A-Fa-f:.]+\\]({port})?");
     let part = "[a-z0-9]([a-z0-9._-]*[a-z0-9])?";
-    format!("^(({host})/)?{part}(/{part})*(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?$")
+    format!("(({host})/)?{part}(/{part})*(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?")
 }
 
 fn variable() -> Value {

@@ -6,16 +6,15 @@ use super::declared::Declared;
 use super::environment::Environments;
 use super::keys;
 use super::program::default_shell;
-use super::read::{Field, Fields, Reader};
+use super::read::{Field, Reader};
 use super::scope::Variables;
 use super::secrets::{Beside, Secrets};
 use super::services::Around;
-use crate::base::{Span, StepId};
+use crate::base::StepId;
+use crate::frontend::codes;
 use crate::frontend::lines::Lines;
 use crate::frontend::origin::names;
 use crate::frontend::yaml::Value;
-use crate::frontend::{codes, shown};
-use crate::image::Reference;
 use crate::plan::{After, AllowFailure, Condition, Image, Mount, Network, Resources, Retry, Step, Text};
 
 /// The name of the volume that every native step mounts.
@@ -27,9 +26,9 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// What steps take that do not say otherwise.
 pub(super) struct Defaults {
-    image: Option<Image>,
+    pub(super) image: Option<Image>,
     /// `defaults` has an image, though perhaps one that is wrong and reported already.
-    has_image: bool,
+    pub(super) has_image: bool,
     shell: Vec<String>,
     user: Option<String>,
     timeout: Duration,
@@ -62,6 +61,7 @@ impl Defaults {
     pub(super) fn size(&self) -> usize {
         let image = match &self.image {
             Some(Image::Reference(Text::Known(reference))) => reference.len(),
+            Some(Image::File(file)) => file.path.len() + file.name.as_ref().map_or(0, String::len),
             Some(Image::Reference(Text::Late(_)) | Image::Host) | None => 0,
         };
         image + self.shell.iter().map(|word| word.len() + size_of::<String>()).sum::<usize>()
@@ -214,47 +214,6 @@ impl Reader<'_> {
             self.error(codes::BAD_GATE, field.node.span, "`gate` is empty", help);
         }
         Some(resolved.text)
-    }
-
-    fn step_image(
-        &mut self,
-        fields: &Fields<'_, '_>,
-        name: Option<(&str, Span)>,
-        defaults: &Defaults,
-    ) -> Image {
-        let own = fields.get("image");
-        let image = match own {
-            Some(field) => self.image(field),
-            None => defaults.image.clone(),
-        };
-        if fields.lacks("image") && !defaults.has_image {
-            let (name, span) = name.map_or(("?", fields.span), |(name, span)| (name, span));
-            let message = format!("step `{name}` has no image");
-            let help = "give it an `image`, or all steps one: `defaults: { image: … }`";
-            self.error(codes::NO_IMAGE, span, message, help);
-        }
-        image.unwrap_or(Image::Host)
-    }
-
-    pub(super) fn image(&mut self, field: Field<'_, '_>) -> Option<Image> {
-        let resolved = self.late_text(field, "an image such as `rust:1.95`")?;
-        let text = match resolved.text {
-            Text::Known(text) => text,
-            late @ Text::Late(_) => return Some(Image::Reference(late)),
-        };
-        if text == "host" {
-            return Some(Image::Host);
-        }
-        let wrong = match Reference::parse(&text) {
-            Err(wrong) if !resolved.as_written => wrong,
-            _ => return Some(Image::Reference(Text::Known(text))),
-        };
-        let message = format!("{} is not an image", shown(&text));
-        let help = format!(
-            "{wrong}: a registry reference such as `rust:1.95` or `host:5000/team/tool:2`, or `host`"
-        );
-        self.error(codes::BAD_IMAGE, field.node.span, message, help);
-        None
     }
 
     pub(super) fn resources(&mut self, field: Field<'_, '_>, into: &mut Resources) {

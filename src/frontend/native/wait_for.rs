@@ -23,7 +23,7 @@ pub(super) static WAIT_FOR: Table = Table {
     noun: "`wait_for`",
     about: "Something that has to be there before the step starts.",
     keys: &[
-        key("image", Kind::Image, "An image that a registry or the engine has.").also(&["registry"]),
+        key("image", Kind::Reference, "An image that a registry or the engine has.").also(&["registry"]),
         key(
             "url",
             Kind::WebAddress,

@@ -1,6 +1,7 @@
 //! What runs in a container and what it is given: images, programs, late strings, volumes, services.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,8 +15,29 @@ use crate::base::{Bytes, StepId};
 pub enum Image {
     /// A registry reference.
     Reference(Text),
+    /// An image that comes with the source.
+    File(ImageFile),
     /// A copy-on-write view of this machine's own root.
     Host,
+}
+
+/// An OCI layout (a directory) or a saved archive (a file).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageFile {
+    /// From the root of the source, as it was captured; without a source an absolute path of this machine.
+    pub path: String,
+    /// Which of its images; may be left out where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl fmt::Display for ImageFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let root = if self.path.starts_with('/') { "" } else { "./" };
+        write!(f, "{root}{}", self.path)?;
+        self.name.iter().try_for_each(|name| write!(f, "#{name}"))
+    }
 }
 
 /// What a step runs.

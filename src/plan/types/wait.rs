@@ -66,6 +66,9 @@ impl Awaited {
             Self::Image if what.is_empty() || what.contains(char::is_whitespace) => {
                 Some("it is no image; write one as `registry.example/shop:1.2`")
             }
+            Self::Image if what.starts_with(['.', '/']) => {
+                Some("an image of the source is there from the start; remove `wait_for`")
+            }
             Self::Image => None,
             Self::Url => WebAddress::parse(what).err(),
             Self::File => path_problem(what),

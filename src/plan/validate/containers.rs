@@ -181,6 +181,14 @@ impl Check<'_> {
         let empty = match image {
             Image::Reference(Text::Known(reference)) => reference.is_empty(),
             Image::Reference(Text::Late(parts)) => parts.is_empty(),
+            Image::File(file) => {
+                let path = file.path.strip_prefix('/').unwrap_or(&file.path);
+                if !leads_down(path) || file.name.as_ref().is_some_and(String::is_empty) {
+                    let (place, image) = (place.clone(), file.to_string());
+                    self.errors.push(PlanError::ImageFile { place, image });
+                }
+                false
+            }
             Image::Host => false,
         };
         if empty {

@@ -175,6 +175,14 @@ pub enum PlanError {
         /// The container.
         place: PlaceInPlan,
     },
+    /// A path of an image that has `.`, `..` or an empty name in it, or an empty name of one of its images.
+    #[error("{place} has the image `{image}`, which is not a plain path, and a name if there is one")]
+    ImageFile {
+        /// The container.
+        place: PlaceInPlan,
+        /// Path and name.
+        image: String,
+    },
     /// A command or interpreter without a word.
     #[error("{place} has no program to run")]
     NoProgram {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
 use windlass::backend::{
-    Backend, BackendError, ContainerSpec, Control, FoundObject, Hosts, Progress, PullProgress, RunSpec,
-    Session, StartError, Started,
+    Backend, BackendError, ContainerImage, ContainerSpec, Control, FoundObject, Hosts, Progress,
+    PullProgress, RunSpec, Session, StartError, Started,
 };
 use windlass::base::{Reason, StepId};
 use windlass::engine::CancelHandle;
@@ -119,10 +119,10 @@ struct TappedSession {
 impl Session for TappedSession {
     fn image<'a>(
         &'a self,
-        reference: &'a str,
+        image: &'a ContainerImage,
         progress: &'a (dyn Fn(PullProgress) + Send + Sync),
     ) -> BoxFuture<'a, Result<(), StartError>> {
-        self.inner.image(reference, progress)
+        self.inner.image(image, progress)
     }
 
     fn has_image<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<(), StartError>> {

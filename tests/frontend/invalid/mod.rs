@@ -3,6 +3,7 @@
 mod conditions;
 mod environments;
 mod graph;
+mod images;
 mod inputs;
 mod interpolation;
 mod keys;

@@ -122,7 +122,7 @@ stages:
      7 │       - { name: unit, services: { db: { command: [a], healthcheck: {}, ports: [80] } } }
        ·                                       ─
        ╰────
-      help: add `image`. What it runs in: a registry reference.
+      help: add `image`. What it runs in: a reference, or `./PATH` in the source.
 
     W0121
 

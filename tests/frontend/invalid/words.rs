@@ -186,7 +186,8 @@ fn images() {
        ·                             ──
        ╰────
       help: a name is made of lower-case letters, digits and `.`, `_`, `-` between them: a registry
-            reference such as `rust:1.95` or `host:5000/team/tool:2`, or `host`
+            reference such as `rust:1.95` or `host:5000/team/tool:2`, a path of the source such as `./
+            ci/tool.tar`, or `host`
 
     W0140
 
@@ -196,7 +197,7 @@ fn images() {
        ·                             ─────────
        ╰────
       help: it has characters that no reference has: a registry reference such as `rust:1.95` or
-            `host:5000/team/tool:2`, or `host`
+            `host:5000/team/tool:2`, a path of the source such as `./ci/tool.tar`, or `host`
 
     W0124
 
