@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2016,SC2034
 # What must be on this machine, found by trying it rather than by asking a package manager, so that any distribution
 # can do; and its installation where that is ours to do: as root, on Debian.
 
@@ -42,6 +42,17 @@ openssl             command -v openssl
 openssh-server      test -x /usr/sbin/sshd
 openssh-client      command -v ssh
 util-linux          command -v unshare
+'
+# For a Kubernetes cluster of our own; the rest of it is compiled, see tests/lib/cluster.sh.
+cluster_needs='
+etcd-server         command -v etcd
+containerd          command -v containerd && command -v ctr
+runc                command -v runc
+containernetworking-plugins  test -x "${CNI_PATH:-/usr/lib/cni}/bridge"
+curl                command -v curl
+openssl             command -v openssl
+iproute2            command -v ip
+util-linux          command -v unshare && command -v nsenter && command -v setsid
 '
 # For images/make: the small ones, and those with a Debian in them.
 busybox_needs='

@@ -3,7 +3,7 @@
 #
 #   sandbox_create        sets $sandbox; removes first what killed runs left
 #   sandbox_docker        starts the daemon; it answers at $(sandbox_endpoint)
-#   sandbox_remove DIR    ends the daemon, and those of its tests, with containers, mounts, cgroups and bridges, and removes the directory
+#   sandbox_remove DIR    ends the daemon, those of its tests and the cluster, with containers, mounts, cgroups and links, and removes the directory
 #
 # The directory's random name (wl-XXXXXXXX) is the token that all of it carries: the bridge, the cgroup, containerd's
 # namespace and the command line of every process of the daemon. So what is removed is found by what it is, also after
@@ -42,21 +42,21 @@ sandbox_sweep() {
   done
 }
 
-# A subnet that no route of this machine leads to.
-free_subnet() {
+# free_net SECOND: the first three numbers of a subnet in 10.SECOND that no route of this machine leads to.
+free_net() {
   local third first=$((BASHPID % 256)) routes
   routes=$(ip -4 route show table all)
   for third in $(seq "$first" 255) $(seq 0 "$first"); do
-    grep -q "10\.200\.$third\." <<<"$routes" || { echo "10.200.$third.1/24"; return; }
+    grep -q "10\.$1\.$third\." <<<"$routes" || { echo "10.$1.$third"; return; }
   done
-  echo "no free subnet in 10.200.0.0/16" >&2
+  echo "no free subnet in 10.$1.0.0/16" >&2
   return 1
 }
 
 sandbox_docker() {
   local token subnet
   token=$(basename "$sandbox")
-  subnet=$(free_subnet)
+  subnet=$(free_net 200).1/24
   ip link add name "$token" type bridge
   ip address add "$subnet" dev "$token"
   ip link set "$token" up
@@ -124,6 +124,7 @@ sandbox_remove() {
   for engine in "$dir"/tmp/wl-[a-z]-??????; do
     [[ ! -d $engine ]] || remove_engine "$(basename "$engine")"
   done
+  cluster_remove "$token"
   remove_engine "$token"
   while read -r path; do
     umount "$path" 2>/dev/null || umount --lazy "$path" || true

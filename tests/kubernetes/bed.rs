@@ -1,0 +1,165 @@
+//! A namespace of a test's own, and in it the account of the manifest that is shipped: what runs here has
+//! its rights and no others.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::Request;
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use ulid::Ulid;
+
+/// What a user applies to a cluster before the first run.
+const MANIFEST: &str = include_str!("../../docs/kubernetes/rbac.yaml");
+
+/// The namespace that the manifest names.
+const NAMESPACE: &str = "windlass-runs";
+
+/// The image that all tests use.
+pub const IMAGE: &str = "windlass/busybox";
+
+/// Kinds of objects of which a run leaves none.
+const KINDS: [&str; 6] = [
+    "/api/v1/namespaces/{}/pods",
+    "/apis/batch/v1/namespaces/{}/jobs",
+    "/api/v1/namespaces/{}/persistentvolumeclaims",
+    "/api/v1/namespaces/{}/secrets",
+    "/api/v1/namespaces/{}/configmaps",
+    "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
+];
+
+/// A test's own place on the cluster.
+#[must_use]
+pub struct Bed {
+    directory: TempDir,
+    pub namespace: String,
+    /// Who may do everything.
+    pub admin: Client,
+}
+
+/// The cluster that the tests are given.
+fn given() -> Kubeconfig {
+    let path = std::env::var_os("WINDLASS_TEST_KUBECONFIG").expect(
+        "WINDLASS_TEST_KUBECONFIG names the kubeconfig of a cluster to test with; tests/run starts one",
+    );
+    Kubeconfig::read_from(path).unwrap()
+}
+
+async fn client(kubeconfig: Kubeconfig) -> Client {
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    Client::try_from(config).unwrap()
+}
+
+/// Asks the API server, and takes its answer as it is.
+pub async fn ask(client: &Client, method: &str, path: &str, body: &Value) -> Result<Value, kube::Error> {
+    let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    client.request(request.body(body).unwrap()).await
+}
+
+impl Bed {
+    /// A new namespace, as the manifest makes it.
+    pub async fn new() -> Self {
+        let admin = client(given()).await;
+        let namespace = format!("windlass-test-{}", Ulid::generate()).to_lowercase();
+        let bed = Self { directory: tempfile::tempdir().unwrap(), namespace, admin };
+        for document in MANIFEST.replace(NAMESPACE, &bed.namespace).split("---\n") {
+            bed.create(document).await;
+        }
+        bed.wait("an account of its own for every pod", async || {
+            let path = bed.path("/api/v1/namespaces/{}/serviceaccounts/default");
+            ask(&bed.admin, "GET", &path, &Value::Null).await.is_ok()
+        })
+        .await;
+        fs::write(bed.kubeconfig(), serde_json::to_vec(&bed.account().await).unwrap()).unwrap();
+        bed
+    }
+
+    /// Creates what a document of the manifest describes. The API server reads YAML too.
+    async fn create(&self, document: &str) {
+        let kind = document.lines().find_map(|line| line.strip_prefix("kind: ")).unwrap();
+        let path = match kind {
+            "Namespace" => "/api/v1/namespaces",
+            "ServiceAccount" => "/api/v1/namespaces/{}/serviceaccounts",
+            "Role" => "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles",
+            "RoleBinding" => "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
+            _ => panic!("the tests do not know where to create a {kind}"),
+        };
+        let request = Request::post(self.path(path)).header("content-type", "application/yaml");
+        let request = request.body(document.as_bytes().to_vec()).unwrap();
+        self.admin.request::<Value>(request).await.unwrap();
+    }
+
+    /// The kubeconfig of the manifest's account.
+    async fn account(&self) -> Kubeconfig {
+        let path = self.path("/api/v1/namespaces/{}/serviceaccounts/windlass/token");
+        let asked = json!({ "spec": { "expirationSeconds": 3600 } });
+        let answer = ask(&self.admin, "POST", &path, &asked).await.unwrap();
+        let mut kubeconfig = given();
+        for user in &mut kubeconfig.auth_infos {
+            let token = answer["status"]["token"].as_str().unwrap().to_owned();
+            user.auth_info = Some(AuthInfo { token: Some(token.into()), ..AuthInfo::default() });
+        }
+        for context in kubeconfig.contexts.iter_mut().filter_map(|named| named.context.as_mut()) {
+            context.namespace = Some(self.namespace.clone());
+        }
+        kubeconfig
+    }
+
+    /// Where the kubeconfig of the manifest's account is.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.directory.path().join("kubeconfig")
+    }
+
+    /// A connection as the manifest's account.
+    pub async fn client(&self) -> Client {
+        client(Kubeconfig::read_from(self.kubeconfig()).unwrap()).await
+    }
+
+    /// A path of the API, in this namespace.
+    pub fn path(&self, path: &str) -> String {
+        path.replace("{}", &self.namespace)
+    }
+
+    /// Polls until it holds.
+    pub async fn wait(&self, what: &str, holds: impl AsyncFn() -> bool) {
+        for _ in 0..600 {
+            if holds().await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("a minute is over, and there is not: {what}");
+    }
+
+    /// What a run must not leave: all objects but those that every namespace has.
+    pub async fn objects(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for kind in KINDS {
+            let list = ask(&self.admin, "GET", &self.path(kind), &Value::Null).await.unwrap();
+            let items = list["items"].as_array().unwrap().iter();
+            let names = items.map(|item| item["metadata"]["name"].as_str().unwrap());
+            let noun = kind.rsplit('/').next().unwrap();
+            found.extend(
+                names.filter(|name| *name != "kube-root-ca.crt").map(|name| format!("{noun}/{name}")),
+            );
+        }
+        found
+    }
+}
+
+impl Drop for Bed {
+    /// The cluster removes what is in it after the test; a test that failed leaves nothing to the next.
+    fn drop(&mut self) {
+        let path = self.path("/api/v1/namespaces/{}");
+        // The test's own connection needs the test's runtime, which waits for this.
+        let removal = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async { ask(&client(given()).await, "DELETE", &path, &Value::Null).await })
+        });
+        drop(removal.join());
+    }
+}
