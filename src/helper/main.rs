@@ -20,6 +20,7 @@ mod substitute;
 #[path = "../base/substitution/mod.rs"]
 mod substitution;
 mod sys;
+mod unpack;
 mod user;
 
 use std::io::{self, PipeReader};
@@ -38,6 +39,8 @@ const LEAK: Duration = Duration::from_secs(1);
 const SWEPT: Duration = Duration::from_secs(3);
 /// How long a program goes on after its runner is gone.
 const ORPHAN: Duration = Duration::from_secs(30);
+/// How long a runner may be silent in a pod: the cluster's API may be away meanwhile.
+const SILENCE: Duration = Duration::from_secs(120);
 /// How long the last bytes may take to be accepted, and the runner then to say that it has them.
 const FLUSH: Duration = Duration::from_secs(10);
 /// The same while the runner is there: one that was stopped reads them when it goes on.
@@ -48,10 +51,13 @@ const STDOUT: RawFd = 1;
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
+    let mut in_pod = false;
     match args.next().as_deref() {
         Some("remove") => return remove(args),
         Some("probe") => return probe::probe(args),
         Some("substitute") => return substitute::substitute(args),
+        Some("unpack") => return unpack::unpack(args),
+        Some("pod") => in_pod = true,
         Some(_) => return refuse("unknown argument"),
         None => {}
     }
@@ -59,7 +65,7 @@ fn main() -> ExitCode {
     if std::process::id() != 1 {
         return refuse("windlass-helper is PID 1 of a container, not a command");
     }
-    match Helper::new().and_then(Helper::run) {
+    match Helper::new(in_pod).and_then(Helper::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(&error.to_string()),
     }
@@ -109,8 +115,10 @@ struct Helper {
     output: Output,
     wake: PipeReader,
     running: Option<Running>,
-    /// When a sign of life came other than by standard input.
+    /// When a sign of life came other than by standard input; in a pod, any.
     heard: Option<Instant>,
+    /// It is in a pod, where standard input does not end with the runner.
+    in_pod: bool,
     /// When we give the runner up, once standard input has ended.
     orphan_at: Option<Instant>,
     finished: Option<Instant>,
@@ -126,18 +134,23 @@ struct Helper {
 }
 
 impl Helper {
-    fn new() -> io::Result<Self> {
+    fn new(in_pod: bool) -> io::Result<Self> {
         let (wake, signals) = io::pipe()?;
         sys::set_nonblocking(wake.as_raw_fd())?;
         sys::catch_signals(signals.into())?;
         sys::set_nonblocking(STDIN)?;
         sys::set_nonblocking(STDOUT)?;
+        let mut output = Output::new(STDOUT);
+        if in_pod {
+            output.keep();
+        }
         Ok(Self {
             frames: Frames::default(),
-            output: Output::new(STDOUT),
+            output,
             wake,
             running: None,
-            heard: None,
+            heard: in_pod.then(Instant::now),
+            in_pod,
             orphan_at: None,
             finished: None,
             accepted: None,
@@ -159,7 +172,8 @@ impl Helper {
             // A runner that does not listen any more changes nothing: the log keeps what it can.
             self.broken |= self.output.send().is_err();
             self.accepted = self.accepted.or_else(|| Some(Instant::now())).filter(|_| self.has_said_all());
-            let held_and_alone = self.running.is_none() && self.orphan_at.is_some();
+            let held_and_alone = self.running.is_none()
+                && if self.in_pod { self.is_orphaned() } else { self.orphan_at.is_some() };
             let lingers = self.linger && self.orphan_at.is_none() && !self.broken;
             match self.finished {
                 Some(_) if lingers => {}
@@ -175,6 +189,10 @@ impl Helper {
     /// Whether the runner has the end record: it said so; or it listens, and standard input is not there to say so.
     /// Whoever ends the container from outside is not kept waiting for that.
     fn is_delivered(&self) -> bool {
+        if self.in_pod {
+            // Who ends it from outside gives it a grace, in which the record is taken if anybody is there.
+            return self.taken;
+        }
         let listens = self.orphan_at.is_some() && !self.output.is_held();
         self.taken || self.output.is_empty() && (listens || self.terminated)
     }
@@ -183,9 +201,22 @@ impl Helper {
         self.finished.is_some() && self.output.is_empty()
     }
 
+    /// When the runner is given up, as far as that is known.
+    fn given_up_at(&self) -> Option<Instant> {
+        let silent = self.heard.filter(|_| self.in_pod).map(|heard| heard + SILENCE);
+        silent.into_iter().chain(self.orphan_at).min()
+    }
+
+    fn is_orphaned(&self) -> bool {
+        self.given_up_at().is_some_and(|at| Instant::now() >= at)
+    }
+
     /// Until when the last bytes may take, after an end at that time. A runner that was sent all of them and is silent
     /// has lost its stream, and finds them in the engine's log once we have ended.
     fn flushed_by(&self, finished: Instant) -> Instant {
+        if let Some(given_up) = self.given_up_at().filter(|_| self.in_pod) {
+            return given_up;
+        }
         match self.orphan_at {
             Some(orphan_at) if self.output.is_held() => orphan_at,
             Some(_) => self.heard.map_or(finished, |heard| heard.max(finished)) + FLUSH,
@@ -204,6 +235,7 @@ impl Helper {
             wanted.push((STDOUT, sys::POLLOUT));
         }
         let lingers = self.linger && self.orphan_at.is_none();
+        let given_up = self.given_up_at();
         let mut until = self.finished.filter(|_| !lingers).map(|at| self.flushed_by(at));
         if let Some(running) = self.running.as_ref().filter(|_| self.finished.is_none()) {
             if running.swept || self.output.has_room() {
@@ -214,11 +246,10 @@ impl Helper {
                 (Some((_, at)), _) if running.swept => Some(at + SWEPT),
                 (Some((_, at)), _) => Some(at + LEAK),
                 (None, Some(kill_at)) => Some(kill_at),
-                (None, None) => {
-                    Some(self.orphan_at.map_or(running.deadline, |orphan| orphan.min(running.deadline)))
-                }
+                (None, None) => Some(given_up.map_or(running.deadline, |orphan| orphan.min(running.deadline))),
             };
         }
+        until = until.or(given_up.filter(|_| self.in_pod && self.finished.is_none()));
         sys::wait_for(&wanted, until.map(|until| until.saturating_duration_since(Instant::now())));
     }
 
@@ -230,7 +261,13 @@ impl Helper {
             match sys::read_some(STDIN, &mut buffer) {
                 None => break,
                 Some([]) => self.alone(),
-                Some(bytes) => self.frames.push(bytes),
+                Some(bytes) => {
+                    self.frames.push(bytes);
+                    if self.in_pod {
+                        self.heard = Some(Instant::now());
+                        self.frames.skip_to_listen();
+                    }
+                }
             }
         }
         loop {
@@ -239,6 +276,14 @@ impl Helper {
                 Ok(Some(Command::Stop)) => self.stop(Cause::Stopped),
                 Ok(Some(Command::Kill)) => self.kill(Cause::Stopped),
                 Ok(Some(Command::Taken)) => self.taken = self.finished.is_some(),
+                Ok(Some(Command::Listen(token))) => {
+                    self.output.answer_with(token);
+                    self.output.resume();
+                }
+                Ok(Some(Command::Has(offset))) => {
+                    self.output.acknowledge(offset);
+                    self.output.say_here();
+                }
                 Ok(None) => break,
                 Err(malformed) => {
                     self.could_not_start(format!("the helper was told nonsense: {malformed}"));
@@ -280,7 +325,10 @@ impl Helper {
         if self.running.is_some() || self.finished.is_some() {
             return;
         }
-        self.output.begin(go.log_limit, go.token);
+        self.output.begin(go.log_limit);
+        if !self.in_pod {
+            self.output.answer_with(go.token);
+        }
         self.linger = go.linger;
         let (oom_kills_before, shared_files) = (cgroup::oom_kills(), SharedFiles::remember());
         let named = shared_files.name(&go.hosts).map_err(|error| format!("cannot write /etc/hosts: {error}"));
@@ -377,7 +425,7 @@ impl Helper {
 
     fn keep_deadlines(&mut self) {
         let now = Instant::now();
-        let orphaned = self.orphan_at.is_some_and(|at| now >= at);
+        let orphaned = self.is_orphaned();
         if orphaned {
             // Nobody is waited for any more: what there is goes where it can.
             self.output.release();

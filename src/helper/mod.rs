@@ -10,6 +10,9 @@ mod tests;
 /// The helper's executable, statically linked for this machine.
 pub static EXECUTABLE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/windlass-helper"));
 
+/// What puts the executable together where it comes in parts.
+pub static BOOT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/windlass-helper-boot"));
+
 /// Where backends put the executable in a container.
 pub const PATH: &str = "/windlass-helper";
 

@@ -14,6 +14,8 @@ const HIGH_WATER: usize = 256 << 10;
 /// How much of what was sent is kept. An engine that is killed takes with it at most the megabyte that it
 /// holds in memory for each reader, and what its buffers and ours have in them.
 const KEPT: usize = 3 << 19;
+/// The kind of the frame that ends it all, which is kept whatever is acknowledged.
+const ENDED: u8 = 3;
 /// The bytes of a frame before its payload.
 const HEADER: usize = 5;
 /// This close to the limit, a line waits for its end, so that the log is not cut within it.
@@ -39,6 +41,8 @@ pub struct Output {
     before: VecDeque<u8>,
     /// Nothing is sent while nobody listens.
     held: bool,
+    /// Until which offset the runner has everything, where it says so.
+    acknowledged: Option<u64>,
     token: Token,
     limit: u64,
     kept: u64,
@@ -64,6 +68,7 @@ impl Output {
             offset: 0,
             before: VecDeque::new(),
             held: false,
+            acknowledged: None,
             token: Token::default(),
             limit: u64::MAX,
             kept: 0,
@@ -78,9 +83,31 @@ impl Output {
         }
     }
 
-    pub fn begin(&mut self, limit: u64, token: Token) {
+    pub fn begin(&mut self, limit: u64) {
         self.limit = limit;
+    }
+
+    /// By what the runner knows that what follows was sent again.
+    pub fn answer_with(&mut self, token: Token) {
         self.token = token;
+    }
+
+    /// Says that we are here, unless there is more to say.
+    pub fn say_here(&mut self) {
+        if self.is_empty() {
+            self.queue.extend(Report::Here.encode());
+        }
+    }
+
+    /// From now on keeps all that the runner does not say it has.
+    pub fn keep(&mut self) {
+        self.acknowledged = Some(0);
+    }
+
+    /// The runner has everything before this offset.
+    pub fn acknowledge(&mut self, offset: u64) {
+        self.acknowledged = self.acknowledged.map(|before| before.max(offset));
+        self.trim();
     }
 
     /// Sends nothing more until somebody listens again.
@@ -110,7 +137,7 @@ impl Output {
 
     /// Whether more may be read from the program.
     pub fn has_room(&self) -> bool {
-        self.unsent() < HIGH_WATER
+        self.unsent() < HIGH_WATER && (self.acknowledged.is_none() || self.queue.len() < KEPT)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -132,8 +159,18 @@ impl Output {
 
     /// Forgets the oldest frames that were sent.
     fn trim(&mut self) {
-        while self.sent > KEPT {
+        while self.sent > 0 {
             let (length, output) = self.frame_at(0);
+            let goes = match self.acknowledged {
+                Some(offset) => {
+                    let is_end = self.queue.front() == Some(&ENDED);
+                    !is_end && self.offset + output <= offset && length <= self.sent
+                }
+                None => self.sent > KEPT,
+            };
+            if !goes {
+                break;
+            }
             self.queue.drain(..length.min(self.sent));
             self.sent -= length.min(self.sent);
             self.offset += output;

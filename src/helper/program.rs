@@ -1,6 +1,6 @@
 //! The program of a step: how it is started, and as whom.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, PipeReader};
 use std::os::unix::ffi::OsStrExt;
@@ -30,7 +30,7 @@ impl Program {
     ///
     /// The error is for the user: which program, where, as whom, and what the kernel said.
     pub fn start(go: &Go) -> Result<Self, String> {
-        handed::prepare(go, &User::look_up(&go.user, go.group)?)?;
+        handed::prepare(go, &user(go)?)?;
         let mut argv = go.argv.clone();
         if let Some((position, body)) = &go.script {
             write_script(body).map_err(|error| format!("cannot write the script to {SCRIPT}: {error}"))?;
@@ -51,14 +51,19 @@ pub fn succeeds(go: &Go) -> bool {
 }
 
 fn spawn(go: &Go, argv: &[String], out: Stdio, err: Stdio) -> Result<Child, String> {
-    let user = User::look_up(&go.user, go.group)?;
+    let user = user(go)?;
     let (program, args) = argv
         .split_first()
         .ok_or("there is nothing to run: the image has no entry point and no command of its own")?;
-    let workdir = if go.workdir.is_empty() { "/" } else { &go.workdir };
+    let here = std::env::current_dir().ok().filter(|_| go.inherit && go.workdir.is_empty());
+    let here = here.as_ref().and_then(|path| path.to_str()).unwrap_or("/");
+    let workdir = if go.workdir.is_empty() { here } else { &go.workdir };
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(out).stderr(err);
     command.env_clear().env("PATH", DEFAULT_PATH).env("HOME", &user.home).env("HOSTNAME", "windlass");
+    if go.inherit {
+        command.envs(inherited());
+    }
     command.envs(go.env.iter().filter(|(name, _)| !name.is_empty()).map(|(name, value)| (name, value)));
     command.envs(go.secrets.iter().map(|(name, value)| (name, OsStr::from_bytes(&value.0))));
     let (uid, gid, groups, umask) = (user.uid, user.gid, user.groups, go.umask);
@@ -71,6 +76,28 @@ fn spawn(go: &Go, argv: &[String], out: Stdio, err: Stdio) -> Result<Child, Stri
         });
     }
     command.spawn().map_err(|error| explain(program, workdir, uid, &error))
+}
+
+/// Who it runs as.
+fn user(go: &Go) -> Result<User, String> {
+    match sys::own_user() {
+        (uid, gid) if go.inherit && uid != 0 && go.user.is_empty() => {
+            User::look_up(&format!("{uid}:{gid}"), go.group)
+        }
+        _ => User::look_up(&go.user, go.group),
+    }
+}
+
+/// What the image put into our environment, without what a cluster and the runtime added.
+fn inherited() -> impl Iterator<Item = (OsString, OsString)> {
+    // A runtime sets it for the user that we are, which the program's need not be.
+    let home = User::look_up(&sys::own_user().0.to_string(), None).map(|user| user.home).unwrap_or_default();
+    std::env::vars_os().filter(move |(name, value)| match name.to_str() {
+        Some("HOME") => value.to_str() != Some(&home),
+        Some("HOSTNAME") => false,
+        Some(name) => !name.starts_with("KUBERNETES_"),
+        None => true,
+    })
 }
 
 fn write_script(body: &[u8]) -> io::Result<()> {

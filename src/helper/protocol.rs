@@ -1,4 +1,4 @@
-//! What the runner and the helper say to each other, version 3.
+//! What the runner and the helper say to each other, version 4.
 //!
 //! The runner writes [`Command`]s to the helper's standard input, the helper writes [`Report`]s to
 //! its standard output; the end of standard input means that the runner is gone. A frame is one
@@ -13,12 +13,21 @@
 //! all that it still has, which is more than an engine ever holds in memory. Whoever listens finds that
 //! report among whatever comes before it by the token that only the two know.
 //!
+//! A helper in a pod is `windlass-helper pod`: its standard input outlives every connection, and a cluster loses what
+//! it carries when one is cut. There the runner says [`Command::Listen`] first and after every cut, and is answered by
+//! [`Report::Resumed`]; it says [`Command::Has`] every few seconds, and the helper keeps all output until then, so
+//! that nothing can be lost. A helper that hears nothing at all for two minutes gives its runner up.
+//!
 //! This file is compiled twice, into the library and into the helper, and uses nothing but `std`.
+
+mod fields;
 
 use std::fmt;
 
+use fields::{Decoder, Encoder};
+
 /// The version that both sides must speak; first in every [`Go`].
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// The file in memory that a program writes its outputs to.
 pub const OUTPUT: &str = "/windlass/output";
@@ -42,6 +51,9 @@ pub const LAYER_UNUSED: u8 = b'u';
 const MAX_FRAME: usize = 64 << 20;
 const HEADER: usize = 5;
 const RESUMED: u8 = 4;
+const LISTEN: u8 = 5;
+/// By which [`Command::Listen`] is found behind the torn rest of a command: no text has such bytes in it.
+const CALL: [u8; 16] = *b"\x00windlass\xfflisten";
 
 /// What only the runner and the helper of one container know.
 pub type Token = [u8; 16];
@@ -67,6 +79,10 @@ pub enum Command {
     Kill,
     /// The end record has come.
     Taken,
+    /// Say again what was not acknowledged, behind a [`Report::Resumed`] with this token. In a pod alone.
+    Listen(Token),
+    /// All output before this offset has come, and the runner lives. In a pod alone.
+    Has(u64),
 }
 
 /// The program to run and everything it gets.
@@ -101,8 +117,11 @@ pub struct Go {
     /// Stay after the program's end, alone, until the runner closes the stream: other containers use
     /// the network namespace.
     pub linger: bool,
-    /// By which [`Report::Resumed`] is known.
+    /// By which [`Report::Resumed`] is known; in a pod it comes with [`Command::Listen`].
     pub token: Token,
+    /// The image's environment, user and directory are those that the helper itself was started with; what
+    /// stands here comes on top.
+    pub inherit: bool,
 }
 
 /// What the helper says.
@@ -116,6 +135,8 @@ pub enum Report {
     Ended(Box<EndRecord>),
     /// What follows begins at this offset, in bytes of output; some of it may have been said before.
     Resumed(Token, u64),
+    /// The answer to [`Command::Has`] of a helper that has nothing else to say.
+    Here,
 }
 
 /// How the program ended and what it used.
@@ -183,7 +204,16 @@ impl Command {
             Command::Stop => 2,
             Command::Kill => 3,
             Command::Taken => 4,
+            Command::Listen(_) => LISTEN,
+            Command::Has(_) => 6,
         });
+        if let Command::Listen(token) = self {
+            out.0.extend_from_slice(&CALL);
+            out.0.extend_from_slice(token);
+        }
+        if let Command::Has(offset) = self {
+            out.u64(*offset);
+        }
         if let Command::Go(go) = self {
             out.u64(u64::from(VERSION));
             out.list(&go.argv, |out, arg| out.bytes(arg.as_bytes()));
@@ -214,6 +244,7 @@ impl Command {
             out.u64(go.log_limit);
             out.u64(u64::from(go.linger));
             out.0.extend_from_slice(&go.token);
+            out.u64(u64::from(go.inherit));
         }
         out.finish()
     }
@@ -241,11 +272,14 @@ impl Command {
                     log_limit: input.u64()?,
                     linger: input.u64()? != 0,
                     token: input.token()?,
+                    inherit: input.u64()? != 0,
                 }))
             }
             2 => Command::Stop,
             3 => Command::Kill,
             4 => Command::Taken,
+            LISTEN if input.token()? == CALL => Command::Listen(input.token()?),
+            6 => Command::Has(input.u64()?),
             _ => return Err(Malformed("unknown command")),
         };
         input.end(command)
@@ -260,8 +294,10 @@ impl Report {
             Report::Stderr(_) => 2,
             Report::Ended(_) => 3,
             Report::Resumed(..) => RESUMED,
+            Report::Here => 5,
         });
         match self {
+            Report::Here => {}
             Report::Stdout(bytes) | Report::Stderr(bytes) => out.0.extend_from_slice(bytes),
             Report::Resumed(token, offset) => {
                 out.0.extend_from_slice(token);
@@ -297,6 +333,7 @@ impl Report {
             1 => return Ok(Report::Stdout(payload.to_vec())),
             2 => return Ok(Report::Stderr(payload.to_vec())),
             3 | RESUMED => {}
+            5 => return Decoder(payload).end(Report::Here),
             _ => return Err(Malformed("unknown report")),
         }
         let mut input = Decoder(payload);
@@ -364,6 +401,16 @@ impl Frames {
         found.is_some()
     }
 
+    /// Forgets everything before the last [`Command::Listen`], if there is one: the rest of a command that a cut has
+    /// torn, and what whoever listens anew says again.
+    pub fn skip_to_listen(&mut self) {
+        let whole = Command::Listen(Token::default()).encode();
+        let start = whole.get(..HEADER + CALL.len()).unwrap_or_default();
+        if let Some(found) = self.buffer.windows(start.len()).rposition(|window| window == start) {
+            self.buffer.drain(..found);
+        }
+    }
+
     fn next<T>(&mut self, decode: fn(u8, &[u8]) -> Result<T, Malformed>) -> Result<Option<T>, Malformed> {
         let Some((&[kind, a, b, c, d], rest)) = self.buffer.split_first_chunk::<HEADER>() else {
             return Ok(None);
@@ -378,91 +425,5 @@ impl Frames {
         let frame = decode(kind, payload)?;
         self.buffer.drain(..HEADER + length);
         Ok(Some(frame))
-    }
-}
-
-struct Encoder(Vec<u8>);
-
-impl Encoder {
-    fn frame(kind: u8) -> Self {
-        Self(vec![kind, 0, 0, 0, 0])
-    }
-
-    fn u64(&mut self, value: u64) {
-        self.0.extend_from_slice(&value.to_le_bytes());
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.u64(bytes.len() as u64);
-        self.0.extend_from_slice(bytes);
-    }
-
-    fn list<T>(&mut self, items: &[T], encode: impl Fn(&mut Self, &T)) {
-        self.u64(items.len() as u64);
-        for item in items {
-            encode(self, item);
-        }
-    }
-
-    fn option<T>(&mut self, item: Option<&T>, encode: impl Fn(&mut Self, &T)) {
-        self.list(item.as_slice(), |out, item| encode(out, item));
-    }
-
-    fn finish(mut self) -> Vec<u8> {
-        let length = u32::try_from(self.0.len() - HEADER).unwrap_or(u32::MAX);
-        self.0[1..HEADER].copy_from_slice(&length.to_le_bytes());
-        self.0
-    }
-}
-
-struct Decoder<'a>(&'a [u8]);
-
-impl<'a> Decoder<'a> {
-    fn u64(&mut self) -> Result<u64, Malformed> {
-        let (number, rest) = self.0.split_first_chunk().ok_or(Malformed("too short"))?;
-        self.0 = rest;
-        Ok(u64::from_le_bytes(*number))
-    }
-
-    fn number(&mut self) -> Result<u32, Malformed> {
-        u32::try_from(self.u64()?).map_err(|_| Malformed("a number out of range"))
-    }
-
-    fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
-        let length = usize::try_from(self.u64()?).map_err(|_| Malformed("too long"))?;
-        let (bytes, rest) = self.0.split_at_checked(length).ok_or(Malformed("too short"))?;
-        self.0 = rest;
-        Ok(bytes)
-    }
-
-    fn token(&mut self) -> Result<Token, Malformed> {
-        let (token, rest) = self.0.split_first_chunk().ok_or(Malformed("too short"))?;
-        self.0 = rest;
-        Ok(*token)
-    }
-
-    fn secret(&mut self) -> Result<(String, Hidden), Malformed> {
-        Ok((self.text()?, Hidden(self.bytes()?.to_vec())))
-    }
-
-    fn text(&mut self) -> Result<String, Malformed> {
-        String::from_utf8(self.bytes()?.to_vec()).map_err(|_| Malformed("text that is not UTF-8"))
-    }
-
-    fn list<T>(&mut self, item: impl Fn(&mut Self) -> Result<T, Malformed>) -> Result<Vec<T>, Malformed> {
-        let count = self.u64()?;
-        // Every item takes at least its length, so a lie about the count ends at the payload's end.
-        (0..count).map(|_| item(self)).collect()
-    }
-
-    fn option<T>(
-        &mut self,
-        item: impl Fn(&mut Self) -> Result<T, Malformed>,
-    ) -> Result<Option<T>, Malformed> {
-        Ok(self.list(item)?.pop())
-    }
-
-    fn end<T>(self, value: T) -> Result<T, Malformed> {
-        if self.0.is_empty() { Ok(value) } else { Err(Malformed("too long")) }
     }
 }

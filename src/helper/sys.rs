@@ -1,8 +1,11 @@
 //! The few system calls that `std` does not offer, with safe faces. Linux only.
 
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::os::raw::{c_int, c_long, c_short, c_uint, c_ulong, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::os::raw::{c_char, c_int, c_long, c_short, c_uint, c_ulong, c_void};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
@@ -78,6 +81,9 @@ unsafe extern "C" {
     fn setgroups(count: usize, groups: *const c_uint) -> c_int;
     fn setgid(gid: c_uint) -> c_int;
     fn setuid(uid: c_uint) -> c_int;
+    fn mkfifo(path: *const c_char, mode: c_uint) -> c_int;
+    fn geteuid() -> c_uint;
+    fn getegid() -> c_uint;
     fn umask(mask: c_uint) -> c_uint;
     fn getrusage(who: c_int, usage: *mut Rusage) -> c_int;
     fn write(fd: c_int, bytes: *const c_void, count: usize) -> isize;
@@ -217,12 +223,35 @@ pub fn become_user(uid: u32, gid: u32, groups: &[u32], mask: u32) -> io::Result<
     // SAFETY: plain system calls on values; the groups are valid for their length.
     unsafe {
         check(setsid())?;
-        check(setgroups(groups.len(), groups.as_ptr()))?;
-        check(setgid(gid))?;
-        check(setuid(uid))?;
+        // Who is not root is that user already, or may not become him.
+        if (uid, geteuid()) == (0, 0) || uid != geteuid() {
+            check(setgroups(groups.len(), groups.as_ptr()))?;
+            check(setgid(gid))?;
+            check(setuid(uid))?;
+        }
         umask(mask);
     }
     Ok(())
+}
+
+/// Makes a named pipe.
+pub fn make_fifo(path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)?;
+    // SAFETY: the path is a string that lives as long as the call.
+    check(unsafe { mkfifo(path.as_ptr(), 0o600) })
+}
+
+/// Whether there is something to read now, or the end.
+pub fn has_input(fd: RawFd) -> bool {
+    let mut wanted = PollFd { fd, events: POLLIN, revents: 0 };
+    // SAFETY: one valid element.
+    unsafe { poll(&raw mut wanted, 1, 0) > 0 }
+}
+
+/// Who we are: user and group.
+pub fn own_user() -> (u32, u32) {
+    // SAFETY: these calls read no memory and cannot fail.
+    unsafe { (geteuid(), getegid()) }
 }
 
 fn check(result: c_int) -> io::Result<()> {

@@ -30,6 +30,7 @@ fn go() -> Go {
         log_limit: u64::MAX,
         linger: true,
         token: [8; 16],
+        inherit: true,
     }
 }
 
@@ -51,7 +52,14 @@ fn end() -> EndRecord {
 
 #[test]
 fn commands_survive_any_cut() {
-    let sent = [Command::Go(Box::new(go())), Command::Stop, Command::Kill, Command::Taken];
+    let sent = [
+        Command::Listen([7; 16]),
+        Command::Go(Box::new(go())),
+        Command::Has(1 << 40),
+        Command::Stop,
+        Command::Kill,
+        Command::Taken,
+    ];
     let stream: Vec<u8> = sent.iter().flat_map(Command::encode).collect();
     for size in 1..stream.len() {
         let mut frames = Frames::default();
@@ -76,8 +84,12 @@ fn reports_survive_any_cut() {
         Cause::Orphaned,
         Cause::Exited(255),
     ];
-    let mut sent =
-        vec![Report::Stdout(b"out\n".to_vec()), Report::Stderr(Vec::new()), Report::Resumed([9; 16], 10)];
+    let mut sent = vec![
+        Report::Stdout(b"out\n".to_vec()),
+        Report::Stderr(Vec::new()),
+        Report::Resumed([9; 16], 10),
+        Report::Here,
+    ];
     sent.extend(causes.map(|cause| Report::Ended(Box::new(EndRecord { cause, ..end() }))));
     let stream: Vec<u8> = sent.iter().flat_map(Report::encode).collect();
     for size in 1..stream.len() {
@@ -178,6 +190,25 @@ proptest! {
             found = found || frames.skip_to_resumed(&token);
             while let Some(report) = found.then(|| frames.report().unwrap()).flatten() {
                 received.push(report);
+            }
+        }
+        prop_assert_eq!(received, sent);
+    }
+}
+
+proptest! {
+    #[test]
+    fn whoever_listens_anew_is_heard_behind_a_torn_command(whole in 0usize..400, size in 1usize..40) {
+        let torn = Command::Go(Box::new(go())).encode();
+        let torn = &torn[..whole.min(torn.len() - 1)];
+        let sent = [Command::Listen([3; 16]), Command::Kill];
+        let (mut frames, mut received) = (Frames::default(), Vec::new());
+        // What is as short as that comes in one piece.
+        for piece in torn.chunks(size).map(<[u8]>::to_vec).chain(sent.iter().map(Command::encode)) {
+            frames.push(&piece);
+            frames.skip_to_listen();
+            while let Some(command) = frames.command().unwrap() {
+                received.push(command);
             }
         }
         prop_assert_eq!(received, sent);

@@ -299,6 +299,7 @@ impl Link {
                     }
                     continue;
                 }
+                Ok(Some(Report::Here)) => continue,
                 Ok(None) | Err(_) => return Taken::All,
             };
             let seen = self.passed.saturating_sub(self.position).min(bytes.len() as u64);
