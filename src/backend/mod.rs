@@ -32,6 +32,7 @@
 //! * A dropped `Started` is a killed container: nothing keeps running that nobody listens to.
 //! * `close` never fails the run: it names what it could not remove.
 
+mod archive;
 #[doc(hidden)]
 pub mod contract;
 pub mod fake;
@@ -39,6 +40,7 @@ pub mod policy;
 mod types;
 
 pub mod docker;
+pub mod kubernetes;
 
 use std::net::IpAddr;
 use std::sync::Arc;

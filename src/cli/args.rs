@@ -34,7 +34,7 @@ pub(super) enum Command {
     /// Print the JSON Schema of the pipeline file
     Schema,
     /// Remove what runs that were killed left behind
-    Clean,
+    Clean(Clean),
 }
 
 /// Where the pipeline is.
@@ -118,6 +118,14 @@ pub(super) struct Run {
     pub(super) verbose: bool,
 }
 
+/// Arguments of `windlass clean`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Clean {
+    /// Choose where to look for what dead runs left
+    #[arg(long, value_enum, default_value = "docker")]
+    pub(super) backend: Backend,
+}
+
 /// Arguments of `windlass plan`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Plan {
@@ -196,6 +204,8 @@ pub(super) enum CheckOutput {
 pub(super) enum Backend {
     /// Docker, or Podman's Docker API
     Docker,
+    /// The Kubernetes cluster of the kubeconfig
+    Kubernetes,
 }
 
 impl Pipeline {

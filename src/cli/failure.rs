@@ -101,6 +101,7 @@ pub(super) fn describe(object: &Object) -> String {
         ObjectKind::Network => "network",
         ObjectKind::Volume => "volume",
         ObjectKind::Directory => "directory",
+        ObjectKind::Resource => "object",
     };
     format!("{kind} {}", object.name)
 }

@@ -71,7 +71,7 @@ fn run(args: Vec<OsString>) -> Exit {
             Command::Vars(args) => commands::vars::vars(args).await,
             Command::Explain(args) => commands::explain::explain(&args),
             Command::Schema => commands::schema::schema(),
-            Command::Clean => commands::clean::clean().await,
+            Command::Clean(args) => commands::clean::clean(args).await,
         }
     });
     // A capture or a daemon that nobody waits for any more must not hold up the end.

@@ -6,11 +6,13 @@
 
 mod allow;
 mod error;
+mod kubernetes;
 mod read;
 mod secret;
 
 pub use allow::Allow;
 pub use error::SettingsError;
+pub use kubernetes::{Kubernetes, Toleration};
 pub use secret::SecretCommand;
 
 /// The code of everything that is wrong with the settings.
@@ -26,6 +28,8 @@ pub struct Settings {
     pub allow: Vec<Allow>,
     /// Commands that give secrets, in the order of the file; the first of a name and repository counts.
     pub secrets: Vec<SecretCommand>,
+    /// How a cluster is to be used.
+    pub kubernetes: Kubernetes,
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::allow::{Written, Wrong};
-use super::{CODE, Settings, SettingsError, secret};
+use super::{CODE, Settings, SettingsError, kubernetes, secret};
 use crate::base::{Diagnostic, SourceText, Span};
 
 /// Larger files are no settings.
@@ -22,6 +22,8 @@ struct Document {
     allow: Vec<Written>,
     #[serde(default)]
     secret: Vec<secret::Written>,
+    #[serde(default)]
+    kubernetes: kubernetes::Written,
 }
 
 impl Settings {
@@ -88,7 +90,8 @@ impl Settings {
         };
         let allow = document.allow.into_iter().map(Written::checked).collect::<Result<_, _>>();
         let secrets = document.secret.into_iter().map(secret::Written::checked).collect::<Result<_, _>>();
-        Ok(Self { allow: allow.map_err(wrong)?, secrets: secrets.map_err(wrong)? })
+        let kubernetes = document.kubernetes.checked().map_err(wrong)?;
+        Ok(Self { allow: allow.map_err(wrong)?, secrets: secrets.map_err(wrong)?, kubernetes })
     }
 }
 

@@ -29,7 +29,7 @@ fn every_setting_is_read() {
     };
     let second =
         Allow { source: "git@host:team/a.git".to_owned(), image: DIGEST.to_owned(), ..Allow::default() };
-    assert_eq!(settings, Settings { allow: vec![first, second], secrets: vec![] });
+    assert_eq!(settings, Settings { allow: vec![first, second], secrets: vec![], ..Settings::default() });
     assert_eq!(Settings::parse("config.toml", "").unwrap(), Settings::default());
 }
 
@@ -123,4 +123,36 @@ fn a_file_that_others_can_write_is_not_read() {
         Settings::read_file(folder.path()),
         Err(SettingsError::Unreadable { .. } | SettingsError::NotOurs { .. })
     ));
+}
+
+#[test]
+fn a_cluster_is_used_as_it_is_set() {
+    let text = r#"
+        [kubernetes]
+        server = "http://127.0.0.1:8001"
+        namespace = "ci"
+        storage_class = ""
+        workspace_size = "2Gi"
+        node_selector = { "kubernetes.io/arch" = "amd64" }
+        tolerations = [{ key = "ci" }]
+        restricted = true
+        user = 1000
+        patience = "90s"
+    "#;
+    let set = Settings::parse("config.toml", text).unwrap().kubernetes;
+    assert_eq!((set.namespace.as_deref(), set.storage_class.as_deref()), (Some("ci"), Some("")));
+    assert_eq!(set.patience, Some(std::time::Duration::from_secs(90)));
+    assert_eq!(set.tolerations[0].key.as_deref(), Some("ci"));
+    for (line, word) in [
+        ("namespace = \"C I\"", "is not a name"),
+        ("server = \"127.0.0.1:8001\"", "is not the address"),
+        ("workspace_size = \"big\"", "is not a size"),
+        ("patience = \"5\"", "is not a time"),
+        ("patience = \"0s\"", "is not a time"),
+        ("nodes = 1", "unknown field"),
+    ] {
+        let error = Settings::parse("config.toml", &format!("[kubernetes]\n{line}")).unwrap_err();
+        let SettingsError::Invalid { diagnostic, .. } = error else { panic!("{line}") };
+        assert!(diagnostic.message.contains(word), "{line}: {}", diagnostic.message);
+    }
 }

@@ -43,6 +43,8 @@ pub enum ObjectKind {
     Network,
     /// A volume. Removed before the directories under it.
     Volume,
+    /// An object of a cluster: its namespace, kind and name. Its lease goes with all that it owns.
+    Resource,
     /// A directory tree of ours.
     Directory,
 }

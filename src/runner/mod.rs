@@ -6,6 +6,7 @@
 mod allowed;
 mod begun;
 mod clean;
+mod cluster;
 mod command;
 mod error;
 mod gates;
@@ -30,7 +31,7 @@ pub use gates::Approval;
 pub use home::{Home, HomeError};
 pub use load::{Loaded, directory, git_of};
 pub use made::Made;
-pub use prepare::{Connecting, Prepared, cloned, docker, prepare};
+pub use prepare::{Connecting, Prepared, cloned, docker, kubernetes, prepare};
 pub use request::{Request, Source, Target};
 pub use run::Finished;
 pub use secrets::{Ask, SecretProblem, SecretSources};

@@ -13,8 +13,9 @@ use super::made::Made;
 use super::request::{Request, Source, Target};
 use super::secrets::{self, Gathered};
 use super::trust::Origin;
-use crate::backend::{Backend, BackendError, docker};
+use crate::backend::{Backend, BackendError, docker, kubernetes as cluster};
 use crate::base::{Diagnostic, RunId, SourceText};
+use crate::config::Settings;
 use crate::engine::Cancel;
 use crate::frontend::Choice;
 use crate::ledger::Object;
@@ -35,6 +36,15 @@ pub fn docker(home: &Home) -> Connecting {
         lent?;
         let docker = docker::connect(None, home.instance(), home.path()).await?;
         Ok(Arc::new(docker) as Arc<dyn Backend>)
+    })
+}
+
+/// Connects to a cluster: that of the settings, else of the kubeconfig, else the one that this is a pod of.
+pub fn kubernetes(home: &Home, settings: &Settings) -> Connecting {
+    let (instance, options) = (home.instance().clone(), super::cluster::options(&settings.kubernetes));
+    Box::pin(async move {
+        let cluster = cluster::connect(options, &instance).await?;
+        Ok(Arc::new(cluster) as Arc<dyn Backend>)
     })
 }
 

@@ -4,7 +4,6 @@
 //! streams, so nothing but the helper's executable and the workspace comes from this machine; an engine
 //! that does not see its files is sent both.
 
-mod archive;
 mod call;
 mod container;
 mod convert;
@@ -299,6 +298,9 @@ impl Backend for Docker {
             let _created = self.creating.write().await;
             let removed = match object.kind {
                 ObjectKind::Directory => removal::directory(self, Path::new(&object.name)).await,
+                ObjectKind::Resource => {
+                    Err("it is on a cluster; `windlass clean --backend kubernetes` removes it".to_owned())
+                }
                 _ => removal::remove(&self.api, object).await.map_err(|error| error::words(&error)),
             };
             removed.map_err(|why| BackendError::new(format!("cannot remove {}: {why}", object.name)))

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bollard::models::Mount;
 
-use super::archive;
+use crate::backend::archive;
 use crate::base::Tree;
 use crate::helper;
 

@@ -63,7 +63,7 @@ async fn ask(docker: &bollard::Docker, object: &Object) -> Result<(), Error> {
         }
         ObjectKind::Volume => docker.remove_volume(&object.name, None::<RemoveVolumeOptions>).await,
         ObjectKind::Network => docker.remove_network(&object.name).await,
-        ObjectKind::Directory => Ok(()),
+        ObjectKind::Directory | ObjectKind::Resource => Ok(()),
     }
 }
 

@@ -1,16 +1,25 @@
 //! `windlass clean`.
 
+use crate::cli::args::{Backend, Clean};
 use crate::cli::exit::Exit;
 use crate::cli::{failure, output};
+use crate::config::Settings;
 use crate::runner::{self, Home};
 
 /// Removes what dead runs left, and says what it was.
-pub(in crate::cli) async fn clean() -> Exit {
+pub(in crate::cli) async fn clean(args: Clean) -> Exit {
     let home = match Home::open() {
         Ok(home) => home,
         Err(error) => return failure::home(&error),
     };
-    let cleaned = match runner::clean(&home, runner::docker(&home)).await {
+    let backend = match args.backend {
+        Backend::Docker => runner::docker(&home),
+        Backend::Kubernetes => match Settings::read() {
+            Ok(settings) => runner::kubernetes(&home, &settings),
+            Err(error) => return failure::settings(&error),
+        },
+    };
+    let cleaned = match runner::clean(&home, backend).await {
         Ok(cleaned) => cleaned,
         Err(error) => return failure::run(&error, None),
     };

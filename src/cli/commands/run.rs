@@ -32,6 +32,7 @@ pub(in crate::cli) async fn run(args: Run) -> Exit {
     };
     let backend = match args.backend {
         Backend::Docker => runner::docker(&home),
+        Backend::Kubernetes => runner::kubernetes(&home, &request.settings),
     };
     let began = Instant::now();
     let prepared = match runner::prepare(&home, request, backend, cancel).await {

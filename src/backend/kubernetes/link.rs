@@ -1,0 +1,250 @@
+//! One container's output and end: read, acknowledged, and looked for anew when the stream is cut.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::call;
+use super::pods::Pods;
+use super::state::{Fate, State};
+use super::wire::{Heard, Wire};
+use crate::base::Reason;
+use crate::base::awake::{sleep, timeout};
+use crate::event::Stream;
+use crate::helper::protocol::{Command, EndRecord, Report};
+
+/// How often the helper is told that we live, and asked whether it does.
+const PULSE: Duration = Duration::from_secs(8);
+/// How long a connection may be silent before another is made.
+const SILENCE: Duration = Duration::from_secs(25);
+/// How long reports may still arrive once the cluster says that the pod is over.
+pub(super) const DRAIN: Duration = Duration::from_secs(3);
+/// How long the cluster may be out of reach before the step is lost. Less than the two minutes after which the helper
+/// ends its program because nobody is there.
+const PATIENCE: Duration = Duration::from_secs(100);
+/// How long it may be so before it is said.
+const QUIET: Duration = Duration::from_secs(7);
+/// So much output is taken in before the helper may forget it.
+const ACKNOWLEDGE: u64 = 256 << 10;
+
+/// What comes over a link.
+pub(super) enum Sign {
+    /// It printed something.
+    Output(Stream, Bytes),
+    /// For people.
+    Warned(String),
+    /// It ended, or is out of reach. Nothing follows.
+    Ended(Last),
+}
+
+/// The last that is known of a container.
+pub(super) enum Last {
+    /// The helper told how it ended.
+    Record(Box<EndRecord>),
+    /// The helper did not, and the cluster says this.
+    Fate(Fate),
+    /// The cluster is out of reach, and why that is thought.
+    Lost(String),
+}
+
+/// One container's connection.
+pub(super) struct Link {
+    pub(super) api: Api<Pod>,
+    pub(super) pods: Pods,
+    pub(super) name: String,
+    pub(super) wire: Arc<Wire>,
+    pub(super) to: mpsc::Sender<Sign>,
+    /// How much output was passed on.
+    passed: u64,
+    /// How much of that the helper knows of.
+    acknowledged: u64,
+    /// Where the stream that is being read stands.
+    position: u64,
+    /// When something came last.
+    heard: Instant,
+    /// That nothing comes was said.
+    said: bool,
+}
+
+impl Link {
+    pub(super) fn new(
+        api: Api<Pod>,
+        pods: Pods,
+        name: String,
+        wire: Arc<Wire>,
+        to: mpsc::Sender<Sign>,
+    ) -> Self {
+        let (passed, acknowledged, position) = (0, 0, 0);
+        Self { api, pods, name, wire, to, passed, acknowledged, position, heard: Instant::now(), said: false }
+    }
+
+    /// Passes everything on, until the container's end is known.
+    pub(super) async fn run(mut self, mut heard: Heard) {
+        let mut tries = 0;
+        let last = loop {
+            if let Some(record) = self.listen(&mut heard).await {
+                break Last::Record(record);
+            }
+            let connected = loop {
+                if let Some(last) = self.look().await {
+                    break Err(last);
+                }
+                match self.wire.connect(&self.api, &self.name).await {
+                    Ok(again) => break Ok(again),
+                    Err(error) if self.heard.elapsed() > PATIENCE => {
+                        break Err(self.lost(&call::words(&error)));
+                    }
+                    Err(_) => self.tell_silence().await,
+                }
+                sleep(call::pause(tries)).await;
+                tries += 1;
+            };
+            match connected {
+                Ok(again) => heard = again,
+                Err(last) => break last,
+            }
+            self.heard = Instant::now();
+            if std::mem::take(&mut self.said) {
+                self.say(Sign::Warned("the step is heard again".to_owned())).await;
+            }
+        };
+        self.say(Sign::Ended(last)).await;
+    }
+
+    /// Reads one stream until its end, or that of what comes over it.
+    async fn listen(&mut self, heard: &mut Heard) -> Option<Box<EndRecord>> {
+        let mut buffer = vec![0; 64 << 10];
+        let (pods, name) = (self.pods.clone(), self.name.clone());
+        let over = async move { pods.until(&name, |state| matches!(state, State::Over(_))).await };
+        let mut over: BoxFuture<'static, State> = over.boxed();
+        let mut drained: BoxFuture<'static, ()> = std::future::pending().boxed();
+        let mut pulse = interval(PULSE);
+        pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            if let Some(record) = self.take(heard).await {
+                return Some(record);
+            }
+            if self.passed >= self.acknowledged + ACKNOWLEDGE {
+                self.acknowledge().await;
+            }
+            tokio::select! {
+                biased;
+                more = heard.more(&mut buffer) => {
+                    if !more {
+                        return None;
+                    }
+                    self.heard = Instant::now();
+                }
+                _ = pulse.tick() => {
+                    if self.heard.elapsed() > SILENCE {
+                        return None;
+                    }
+                    self.acknowledge().await;
+                }
+                _ = &mut over => {
+                    over = std::future::pending().boxed();
+                    drained = sleep(DRAIN).boxed();
+                }
+                () = &mut drained => return None,
+            }
+        }
+    }
+
+    async fn acknowledge(&mut self) {
+        self.acknowledged = self.passed;
+        self.wire.tell(&Command::Has(self.passed).encode()).await;
+    }
+
+    /// Passes on what is whole and was not passed on before.
+    async fn take(&mut self, heard: &mut Heard) -> Option<Box<EndRecord>> {
+        loop {
+            let (side, mut bytes) = match heard.frames.report() {
+                Ok(Some(Report::Stdout(bytes))) => (Stream::Stdout, Bytes::from(bytes)),
+                Ok(Some(Report::Stderr(bytes))) => (Stream::Stderr, Bytes::from(bytes)),
+                Ok(Some(Report::Ended(record))) => return Some(record),
+                Ok(Some(Report::Resumed(_, offset))) => {
+                    self.position = offset;
+                    continue;
+                }
+                Ok(Some(Report::Here)) => continue,
+                Ok(None) | Err(_) => return None,
+            };
+            let seen = self.passed.saturating_sub(self.position).min(bytes.len() as u64);
+            self.position += bytes.len() as u64;
+            let fresh = bytes.split_off(usize::try_from(seen).unwrap_or(usize::MAX));
+            self.passed += fresh.len() as u64;
+            if !fresh.is_empty() {
+                self.say(Sign::Output(side, fresh)).await;
+            }
+        }
+    }
+
+    /// Finds out what became of a pod whose stream has ended. None when it runs, or nobody answers.
+    async fn look(&mut self) -> Option<Last> {
+        match call::once(self.api.get_opt(&self.name)).await {
+            Ok(Some(pod)) => self.pods.note(pod),
+            Ok(None) => self.pods.note_gone(&self.name),
+            Err(error) if !call::may_pass(&error) || self.heard.elapsed() > PATIENCE => {
+                return Some(self.lost(&call::words(&error)));
+            }
+            Err(_) => {
+                self.tell_silence().await;
+                return None;
+            }
+        }
+        match self.pods.state(&self.name) {
+            // One that ended by itself tells more a moment later, if it was not alone in that.
+            State::Over(Fate::Ended(..)) => {
+                let lost = self.pods.until(&self.name, |state| matches!(state, State::Over(Fate::Lost(..))));
+                let _ = timeout(DRAIN, lost).await;
+                match self.pods.state(&self.name) {
+                    State::Over(fate) => Some(Last::Fate(fate)),
+                    State::Waiting(_) | State::Running => None,
+                }
+            }
+            State::Over(fate) => Some(Last::Fate(fate)),
+            State::Waiting(_) | State::Running => None,
+        }
+    }
+
+    fn lost(&self, why: &str) -> Last {
+        let seconds = self.heard.elapsed().as_secs();
+        Last::Lost(format!("the cluster has been out of reach for {seconds} s: {why}"))
+    }
+
+    async fn tell_silence(&mut self) {
+        if self.heard.elapsed() >= QUIET && !std::mem::replace(&mut self.said, true) {
+            let seconds = PATIENCE.as_secs();
+            let message = format!("the cluster is out of reach; the step is lost if that lasts {seconds} s");
+            self.say(Sign::Warned(message)).await;
+        }
+    }
+
+    async fn say(&self, sign: Sign) {
+        // Who does not listen any more does not want to know.
+        let _ = self.to.send(sign).await;
+    }
+}
+
+/// What became of a container that was ended by somebody who is not us.
+pub(super) async fn by_whom(api: &Api<Pod>, pods: &Pods, name: &str) -> (Reason, String) {
+    let is_lost = |state: &State| matches!(state, State::Over(Fate::Lost(..)));
+    if !is_lost(&pods.state(name)) && timeout(DRAIN, pods.until(name, is_lost)).await.is_err() {
+        match call::once(api.get_opt(name)).await {
+            Ok(Some(pod)) => pods.note(pod),
+            Ok(None) => pods.note_gone(name),
+            Err(_) => {}
+        }
+    }
+    match pods.state(name) {
+        State::Over(Fate::Lost(reason, message)) => (reason, message),
+        _ => (Reason::Deleted, "the container was ended by somebody else".to_owned()),
+    }
+}
