@@ -7,4 +7,5 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod bed;
+mod contract;
 mod rights;

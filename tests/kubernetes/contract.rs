@@ -1,0 +1,99 @@
+//! The contract suite of all backends, on a real cluster, with the rights of the manifest that is shipped.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use windlass::backend::Backend;
+use windlass::backend::contract::{Harness, cases, check};
+use windlass::backend::kubernetes::{Options, connect};
+use windlass::base::{InstanceId, RunId};
+use windlass::ledger::{Ledger, RunLedger};
+
+use crate::bed::{Bed, IMAGE, ask};
+
+/// Cases at the same time.
+const AT_ONCE: usize = 4;
+
+struct ClusterHarness<'a> {
+    bed: &'a Bed,
+    cluster: Arc<dyn Backend>,
+    home: PathBuf,
+    registry: u16,
+}
+
+impl Harness for ClusterHarness<'_> {
+    fn backend(&self) -> Arc<dyn Backend> {
+        Arc::clone(&self.cluster)
+    }
+
+    fn image(&self) -> String {
+        IMAGE.to_owned()
+    }
+
+    fn missing_image(&self) -> String {
+        format!("127.0.0.1:{}/missing/tool:1", self.registry)
+    }
+
+    fn inspect(&self) -> BoxFuture<'_, String> {
+        Box::pin(async {
+            let path = self.bed.path("/api/v1/namespaces/{}/pods");
+            ask(&self.bed.admin, "GET", &path, &serde_json::Value::Null).await.unwrap().to_string()
+        })
+    }
+
+    fn ledger(&self, run: &RunId) -> Arc<RunLedger> {
+        Arc::new(Ledger::open(&self.home).unwrap().begin(run).unwrap())
+    }
+}
+
+/// A registry on the node's loopback that has no image at all; the port it listens on.
+fn empty_registry() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let body = r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#;
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = write!(
+                stream,
+                "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubernetes_keeps_the_contract() {
+    let bed = Bed::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let options = Options { kubeconfig: Some(bed.kubeconfig()), ..Options::default() };
+    let cluster: Arc<dyn Backend> = Arc::new(connect(options, &InstanceId::generate()).await.unwrap());
+    let harness = ClusterHarness {
+        bed: &bed,
+        cluster: Arc::clone(&cluster),
+        home: home.path().to_owned(),
+        registry: empty_registry(),
+    };
+    let named = std::env::var("CASE").unwrap_or_default();
+    let wanted = cases().iter().filter(|case| case.name.contains(&named));
+    let checks = wanted.map(|case| {
+        let harness = &harness;
+        async move {
+            eprintln!("{}", case.name);
+            let began = std::time::Instant::now();
+            check(harness, case).await;
+            eprintln!("  {} in {:.1} s", case.name, began.elapsed().as_secs_f64());
+        }
+    });
+    futures_util::stream::iter(checks).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
+    assert_eq!(cluster.objects().await.unwrap(), [], "objects are left");
+    assert_eq!(bed.objects().await, Vec::<String>::new(), "objects are left");
+}
