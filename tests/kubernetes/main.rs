@@ -7,5 +7,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod bed;
+mod conformance;
 mod contract;
 mod rights;
+
+#[path = "../conformance/suite/mod.rs"]
+mod suite;
