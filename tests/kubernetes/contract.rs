@@ -33,7 +33,7 @@ impl Harness for ClusterHarness<'_> {
 
     fn missing_image(&self) -> String {
         // The node of the tests answers for every registry, and has nothing.
-        "registry.k8s.io/windlass/missing:1".to_owned()
+        "registry.test/windlass/missing:1".to_owned()
     }
 
     fn inspect(&self) -> BoxFuture<'_, String> {
