@@ -109,7 +109,7 @@ cluster_class() {
     '{"metadata": {"name": "host", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}, "provisioner": "kubernetes.io/host-path"}' >/dev/null
 }
 
-cluster_import() { ctr --address "$sandbox/cluster/containerd.sock" --namespace k8s.io images import "$1" >/dev/null; }
+cluster_import() { ctr --address "$sandbox/cluster/containerd.sock" --namespace k8s.io images import --all-platforms "$1" >/dev/null; }
 
 # The kernel takes the processes along with the first of them, and with the last of them what they mounted and linked.
 cluster_remove() {

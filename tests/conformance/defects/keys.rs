@@ -38,7 +38,8 @@ fn ignored(text: &str, key: &str) -> String {
 
 #[test]
 fn a_key_that_is_ignored_is_noticed() {
-    let cases: Vec<Case> = all().into_iter().filter(|case| case.options.not_on.is_empty()).collect();
+    let cases: Vec<Case> =
+        all().into_iter().filter(|case| !case.options.not_on.contains_key("fake")).collect();
     let mut missed = Vec::new();
     for key in keys() {
         let unseen = UNSEEN.iter().any(|(unseen, _)| *unseen == key);
