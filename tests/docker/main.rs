@@ -22,6 +22,7 @@ mod gates;
 mod images;
 mod limits;
 mod logs;
+mod own_images;
 mod proxy;
 mod registry;
 mod runs;

@@ -1,0 +1,4 @@
+# The helper alone: one static program.
+FROM scratch
+COPY helper/ /
+ENTRYPOINT ["/windlass-helper"]
