@@ -22,7 +22,7 @@ async fn the_account_may_run_pods() {
     })
     .await;
     let log = http::Request::get(format!("{it}/log")).body(Vec::new()).unwrap();
-    assert_eq!(account.request_text(log).await.unwrap(), "hi\n");
+    assert_eq!(bed.admin.request_text(log).await.unwrap(), "hi\n");
     ask(&account, "DELETE", &it, &Value::Null).await.unwrap();
     bed.wait("an empty namespace", async || bed.objects().await.is_empty()).await;
 }
