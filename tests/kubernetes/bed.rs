@@ -135,12 +135,27 @@ impl Bed {
         panic!("a minute is over, and there is not: {what}");
     }
 
+    /// Asks the API server as who may do everything.
+    pub async fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        let answer = ask(&self.admin, method, path, body).await;
+        answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
     /// What a run must not leave: all objects but those that every namespace has.
     pub async fn objects(&self) -> Vec<String> {
+        self.objects_that(|_| true).await
+    }
+
+    /// Those of them of which nobody has said that they are to go.
+    pub async fn objects_to_stay(&self) -> Vec<String> {
+        self.objects_that(|object| object["metadata"]["deletionTimestamp"].is_null()).await
+    }
+
+    async fn objects_that(&self, are: impl Fn(&&Value) -> bool) -> Vec<String> {
         let mut found = Vec::new();
         for kind in KINDS {
             let list = ask(&self.admin, "GET", &self.path(kind), &Value::Null).await.unwrap();
-            let items = list["items"].as_array().unwrap().iter();
+            let items = list["items"].as_array().unwrap().iter().filter(&are);
             let names = items.map(|item| item["metadata"]["name"].as_str().unwrap());
             let noun = kind.rsplit('/').next().unwrap();
             found.extend(

@@ -9,6 +9,8 @@
 mod bed;
 mod conformance;
 mod contract;
+mod fates;
+mod place;
 mod rights;
 
 #[path = "../conformance/suite/mod.rs"]

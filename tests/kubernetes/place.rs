@@ -1,0 +1,200 @@
+//! A project, a state directory and settings for the program itself, on a bed; with nothing of the caller's environment.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use kube::config::Kubeconfig;
+use rustix::process::{Pid, Signal};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::bed::{Bed, IMAGE};
+
+/// Whether tests are to be complete: `tests/run --full`.
+pub fn full() -> bool {
+    std::env::var_os("WINDLASS_TEST_FULL").is_some_and(|value| value == "1")
+}
+
+/// A test's own place, and the program in it.
+#[must_use]
+pub struct Place {
+    pub bed: Bed,
+    directory: TempDir,
+}
+
+impl Place {
+    /// A project with this pipeline.
+    pub async fn new(pipeline: &str) -> Self {
+        let directory = tempfile::Builder::new().prefix("windlass-test-").tempdir().unwrap();
+        fs::create_dir(directory.path().join("project")).unwrap();
+        fs::create_dir(directory.path().join("windlass")).unwrap();
+        let place = Self { bed: Bed::new().await, directory };
+        fs::write(place.project().join("windlass.yml"), pipeline).unwrap();
+        place.set("patience = \"3s\"");
+        place
+    }
+
+    /// A project with one step `unit` that has these keys beside its name, in flow form.
+    pub async fn with_keys(keys: &str) -> Self {
+        Self::new(&format!("stages: [{{ name: test, steps: [{{ name: unit, {keys} }}] }}]\n")).await
+    }
+
+    /// A project with one step `unit` that runs this script.
+    pub async fn with_script(script: &str) -> Self {
+        Self::with_keys(&format!("image: {IMAGE}, run: {script:?}")).await
+    }
+
+    /// What stands in the settings about Kubernetes.
+    pub fn set(&self, settings: &str) {
+        let file = self.directory.path().join("windlass/config.toml");
+        fs::write(file, format!("[kubernetes]\n{settings}\n")).unwrap();
+    }
+
+    /// Reaches the cluster through another address.
+    pub fn through(&self, address: &str) {
+        let mut kubeconfig = Kubeconfig::read_from(self.bed.kubeconfig()).unwrap();
+        for cluster in kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
+            let server = cluster.server.replace(format!("https://{address}"));
+            let host = server.unwrap().trim_start_matches("https://").rsplit_once(':').unwrap().0.to_owned();
+            cluster.tls_server_name = Some(host);
+        }
+        fs::write(self.bed.kubeconfig(), serde_json::to_vec(&kubeconfig).unwrap()).unwrap();
+    }
+
+    pub fn project(&self) -> PathBuf {
+        self.directory.path().join("project")
+    }
+
+    fn home(&self) -> PathBuf {
+        self.directory.path().join("home")
+    }
+
+    /// The program with these arguments, in the project.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_windlass"));
+        command.env_clear().current_dir(self.project()).args(arguments).args(["--backend", "kubernetes"]);
+        command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.directory.path());
+        command.env("WINDLASS_HOME", self.home()).env("XDG_CONFIG_HOME", self.directory.path());
+        command.env("KUBECONFIG", self.bed.kubeconfig()).stdin(Stdio::null());
+        command
+    }
+
+    /// Starts the program and goes on.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let (out, err) = (self.directory.path().join("out"), self.directory.path().join("err"));
+        let mut command = self.command(arguments);
+        command.stdout(fs::File::create(&out).unwrap()).stderr(fs::File::create(&err).unwrap());
+        Running { child: tokio::process::Command::from(command).spawn().unwrap(), out, err }
+    }
+
+    /// Runs the program to its end.
+    pub async fn windlass(&self, arguments: &[&str]) -> Ran {
+        self.start(arguments).finish().await
+    }
+
+    /// Nothing of a run is left: no object, no row in the ledger, no tree. What the cluster protects as long as something
+    /// uses it, a claim, may take a moment to go.
+    pub async fn assert_clean(&self) {
+        assert_eq!(self.bed.objects_to_stay().await, Vec::<String>::new(), "objects are left");
+        self.bed.wait("an empty namespace", async || self.bed.objects().await.is_empty()).await;
+        for directory in ["ledger", "trees"] {
+            let left: Vec<_> = fs::read_dir(self.home().join(directory))
+                .map(|entries| entries.map(|entry| entry.unwrap().file_name()).collect())
+                .unwrap_or_default();
+            assert!(left.is_empty(), "left in {directory}: {left:?}");
+        }
+    }
+
+    /// Waits for the pod of the step `unit` that the cluster has in this phase; its path.
+    pub async fn pod(&self, what: &str, is: impl Fn(&Value) -> bool) -> String {
+        let found = std::cell::RefCell::new(None);
+        let path = self.bed.path("/api/v1/namespaces/{}/pods");
+        self.bed
+            .wait(what, async || {
+                let pods = self.bed.ask("GET", &path, &Value::Null).await;
+                let pods = pods["items"].as_array().cloned().unwrap_or_default();
+                let pod = pods.iter().find(|pod| is(pod));
+                let name = pod.and_then(|pod| pod["metadata"]["name"].as_str());
+                *found.borrow_mut() = name.map(|name| format!("{path}/{name}"));
+                name.is_some()
+            })
+            .await;
+        found.into_inner().unwrap()
+    }
+
+    /// The stored log of the only run's step.
+    pub fn log(&self, step: &str) -> Vec<u8> {
+        let runs: Vec<_> = fs::read_dir(self.home().join("runs")).unwrap().collect();
+        assert_eq!(runs.len(), 1, "one run is kept");
+        let path = runs[0].as_ref().unwrap().path().join(format!("logs/{step}.1.log"));
+        fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+}
+
+/// Whether a pod is that of the step `unit`.
+pub fn is_unit(pod: &Value) -> bool {
+    pod["metadata"]["annotations"]["dev.windlass/step"] == "unit"
+}
+
+/// How a run of the program ended.
+#[must_use]
+pub struct Ran {
+    code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// It ended with this code.
+    #[track_caller]
+    pub fn code(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "\n{}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// How the step `unit` ended, by `--output json`: outcome and reason, and the words.
+    #[track_caller]
+    pub fn end(&self) -> (String, String) {
+        let events = self.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut ends = events.filter(|event| event["event"]["type"] == "step_ended");
+        let Some(event) = ends.next() else { panic!("it has no end:\n{}\n{}", self.stdout, self.stderr) };
+        let end = &event["event"]["end"];
+        let word = |key: &str| end[key].as_str().unwrap_or("-");
+        (format!("{} {}", word("outcome"), word("reason")), word("message").to_owned())
+    }
+}
+
+/// A program that goes on.
+pub struct Running {
+    child: tokio::process::Child,
+    out: PathBuf,
+    err: PathBuf,
+}
+
+impl Running {
+    pub fn signal(&self, signal: Signal) {
+        let id = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())).unwrap();
+        rustix::process::kill_process(id, signal).unwrap();
+    }
+
+    /// Waits until it has said this.
+    pub async fn wait_for(&mut self, bed: &Bed, text: &str) {
+        let child = std::cell::RefCell::new(&mut self.child);
+        let said =
+            || [&self.out, &self.err].map(|path| fs::read_to_string(path).unwrap_or_default()).concat();
+        bed.wait(text, async || {
+            let has_ended = child.borrow_mut().try_wait().unwrap().is_some();
+            assert!(!has_ended || said().contains(text), "no {text:?}: {}", said());
+            said().contains(text)
+        })
+        .await;
+    }
+
+    /// Its end.
+    pub async fn finish(mut self) -> Ran {
+        let code = self.child.wait().await.unwrap().code();
+        let read = |path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+        Ran { code, stdout: read(&self.out), stderr: read(&self.err) }
+    }
+}
