@@ -7,9 +7,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod bed;
+mod cancel;
 mod conformance;
 mod contract;
+mod crash;
 mod fates;
+mod logs;
 mod place;
 mod rights;
 

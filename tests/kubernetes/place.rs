@@ -1,8 +1,10 @@
 //! A project, a state directory and settings for the program itself, on a bed; with nothing of the caller's environment.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kube::config::Kubeconfig;
 use rustix::process::{Pid, Signal};
@@ -21,6 +23,7 @@ pub fn full() -> bool {
 pub struct Place {
     pub bed: Bed,
     directory: TempDir,
+    started: AtomicUsize,
 }
 
 impl Place {
@@ -29,7 +32,7 @@ impl Place {
         let directory = tempfile::Builder::new().prefix("windlass-test-").tempdir().unwrap();
         fs::create_dir(directory.path().join("project")).unwrap();
         fs::create_dir(directory.path().join("windlass")).unwrap();
-        let place = Self { bed: Bed::new().await, directory };
+        let place = Self { bed: Bed::new().await, directory, started: AtomicUsize::new(0) };
         fs::write(place.project().join("windlass.yml"), pipeline).unwrap();
         place.set("patience = \"3s\"");
         place
@@ -82,7 +85,8 @@ impl Place {
 
     /// Starts the program and goes on.
     pub fn start(&self, arguments: &[&str]) -> Running {
-        let (out, err) = (self.directory.path().join("out"), self.directory.path().join("err"));
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let [out, err] = ["out", "err"].map(|name| self.directory.path().join(format!("{name}.{number}")));
         let mut command = self.command(arguments);
         command.stdout(fs::File::create(&out).unwrap()).stderr(fs::File::create(&err).unwrap());
         Running { child: tokio::process::Command::from(command).spawn().unwrap(), out, err }
@@ -193,7 +197,9 @@ impl Running {
 
     /// Its end.
     pub async fn finish(mut self) -> Ran {
-        let code = self.child.wait().await.unwrap().code();
+        let status = self.child.wait().await.unwrap();
+        // As a shell says it.
+        let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
         let read = |path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
         Ran { code, stdout: read(&self.out), stderr: read(&self.err) }
     }

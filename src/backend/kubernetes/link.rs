@@ -122,8 +122,8 @@ impl Link {
     async fn listen(&mut self, heard: &mut Heard) -> Option<Box<EndRecord>> {
         let mut buffer = vec![0; 64 << 10];
         let (pods, name) = (self.pods.clone(), self.name.clone());
-        let over = async move { pods.until(&name, |state| matches!(state, State::Over(_))).await };
-        let mut over: BoxFuture<'static, State> = over.boxed();
+        // One that is to go may have a grace, and is heard until its end.
+        let mut ended: BoxFuture<'static, ()> = async move { pods.ended(&name).await }.boxed();
         let mut drained: BoxFuture<'static, ()> = std::future::pending().boxed();
         let mut pulse = interval(PULSE);
         pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -148,8 +148,8 @@ impl Link {
                     }
                     self.acknowledge().await;
                 }
-                _ = &mut over => {
-                    over = std::future::pending().boxed();
+                () = &mut ended => {
+                    ended = std::future::pending().boxed();
                     drained = sleep(DRAIN).boxed();
                 }
                 () = &mut drained => return None,
@@ -209,6 +209,8 @@ impl Link {
                     State::Waiting(_) | State::Running => None,
                 }
             }
+            // It is not over for its program yet, which may be heard again.
+            State::Over(_) if !self.pods.has_ended(&self.name) && self.heard.elapsed() <= SILENCE => None,
             State::Over(fate) => Some(Last::Fate(fate)),
             State::Waiting(_) | State::Running => None,
         }

@@ -86,6 +86,17 @@ impl Pods {
         found.map_or(State::Waiting(None), |seen| state_of(&seen, name))
     }
 
+    /// Whether nothing more can come of a pod's container, by the last that was seen of it.
+    pub(super) fn has_ended(&self, name: &str) -> bool {
+        has_ended(&self.seen.borrow(), name)
+    }
+
+    /// Waits until nothing more can come of it.
+    pub(super) async fn ended(&self, name: &str) {
+        // The sender lives as long as we do.
+        drop(self.seen.subscribe().wait_for(|seen| has_ended(seen, name)).await);
+    }
+
     /// Watches until it is dropped.
     pub(super) async fn watch(self, api: Api<Pod>, selector: String) {
         let mut tries = 0;
@@ -145,6 +156,10 @@ fn add(seen: &mut HashMap<String, Seen>, pod: Pod, is_gone: bool) {
         _ => is_gone,
     };
     seen.insert(name, Seen { pod, is_gone });
+}
+
+fn has_ended(seen: &HashMap<String, Seen>, name: &str) -> bool {
+    seen.get(name).is_some_and(|Seen { pod, is_gone }| *is_gone || state::has_ended(pod))
 }
 
 fn state_of(seen: &HashMap<String, Seen>, name: &str) -> State {

@@ -65,6 +65,15 @@ pub(super) fn state(pod: &Pod) -> State {
     State::Waiting(trouble.chain(unscheduled(&status)).next())
 }
 
+/// Whether its container runs no more; one whose pod is to go may go on for the pod's grace.
+pub(super) fn has_ended(pod: &Pod) -> bool {
+    let Some(status) = &pod.status else { return false };
+    let mut containers = status.container_statuses.iter().flatten();
+    matches!(status.phase.as_deref(), Some("Failed" | "Succeeded"))
+        || containers
+            .any(|container| container.state.as_ref().is_some_and(|state| state.terminated.is_some()))
+}
+
 /// Where it is, once it is anywhere.
 pub(super) fn address(pod: &Pod) -> Option<std::net::IpAddr> {
     pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()
