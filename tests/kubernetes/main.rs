@@ -6,7 +6,9 @@
 #![allow(unreachable_pub, reason = "modules of one test program")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod away;
 mod bed;
+mod between;
 mod cancel;
 mod conformance;
 mod contract;

@@ -54,13 +54,21 @@ impl Place {
         fs::write(file, format!("[kubernetes]\n{settings}\n")).unwrap();
     }
 
+    /// Where the cluster is: a host and its port.
+    pub fn server(&self) -> String {
+        let kubeconfig = Kubeconfig::read_from(self.bed.kubeconfig()).unwrap();
+        let server = kubeconfig.clusters[0].cluster.as_ref().unwrap().server.clone().unwrap();
+        server.strip_prefix("https://").unwrap().trim_end_matches('/').to_owned()
+    }
+
     /// Reaches the cluster through another address.
     pub fn through(&self, address: &str) {
+        let server = self.server();
+        let (host, _) = server.rsplit_once(':').unwrap();
         let mut kubeconfig = Kubeconfig::read_from(self.bed.kubeconfig()).unwrap();
         for cluster in kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
-            let server = cluster.server.replace(format!("https://{address}"));
-            let host = server.unwrap().trim_start_matches("https://").rsplit_once(':').unwrap().0.to_owned();
-            cluster.tls_server_name = Some(host);
+            cluster.server = Some(format!("https://{address}"));
+            cluster.tls_server_name = Some(host.to_owned());
         }
         fs::write(self.bed.kubeconfig(), serde_json::to_vec(&kubeconfig).unwrap()).unwrap();
     }

@@ -107,7 +107,7 @@ impl Link {
                 tries += 1;
             };
             match connected {
-                Ok(again) => heard = again,
+                Ok(again) => (heard, tries) = (again, 0),
                 Err(last) => break last,
             }
             self.heard = Instant::now();
