@@ -15,6 +15,7 @@ mod contract;
 mod crash;
 mod fates;
 mod logs;
+mod many;
 mod place;
 mod rights;
 
