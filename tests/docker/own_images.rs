@@ -18,7 +18,10 @@ fn the_images_of_tool_and_helper_hold_them_and_no_shell() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 
     let version = docker(&["windlass/tool", "--version"]);
-    assert_eq!(String::from_utf8_lossy(&version.stdout), concat!("windlass ", env!("CARGO_PKG_VERSION"), "\n"));
+    assert_eq!(
+        String::from_utf8_lossy(&version.stdout),
+        concat!("windlass ", env!("CARGO_PKG_VERSION"), "\n")
+    );
     let refused = docker(&["windlass/helper", "no-such-word"]);
     assert_eq!(String::from_utf8_lossy(&refused.stderr), "windlass-helper: unknown argument\n");
     for image in ["windlass/tool", "windlass/helper"] {

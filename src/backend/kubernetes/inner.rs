@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::call;
+use super::link;
 use super::manifest::{Common, RUN_LABEL};
 use super::options::Options;
 use super::pods::Pods;
@@ -29,8 +30,8 @@ use crate::base::awake::{sleep, timeout};
 use crate::helper::protocol::Go;
 use crate::ledger::{Object, RunLedger};
 
-/// How long a pod that runs may refuse to be attached to.
-const ATTACH: Duration = Duration::from_secs(30);
+/// How long a pod that runs may refuse to be attached to: as long as the cluster may be out of reach.
+const ATTACH: Duration = link::PATIENCE;
 /// How long an image may fail to be pulled before it is taken for what it is: a kubelet has tried three times then.
 const PULLING: Duration = Duration::from_mins(1);
 

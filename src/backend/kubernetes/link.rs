@@ -28,7 +28,7 @@ const SILENCE: Duration = Duration::from_secs(25);
 pub(super) const DRAIN: Duration = Duration::from_secs(3);
 /// How long the cluster may be out of reach before the step is lost. Less than the two minutes after which the helper
 /// ends its program because nobody is there.
-const PATIENCE: Duration = Duration::from_secs(100);
+pub(super) const PATIENCE: Duration = Duration::from_secs(100);
 /// How long it may be so before it is said.
 const QUIET: Duration = Duration::from_secs(7);
 /// So much output is taken in before the helper may forget it.

@@ -20,8 +20,8 @@ use crate::backend::Hosts;
 use crate::base::awake::timeout;
 use crate::helper::protocol::{Command, Frames, Go, Token};
 
-/// How long a helper may take to answer whoever listens.
-const ANSWER: Duration = Duration::from_secs(5);
+/// How long a helper may take to answer whoever listens; a node that starts many pods at once is slow to pass it on.
+const ANSWER: Duration = Duration::from_secs(15);
 /// How long a frame may take to be accepted: a slow reader of the output must not hold up whoever wants the end.
 const ACCEPTED: Duration = Duration::from_secs(5);
 const BUFFER: usize = 256 << 10;
