@@ -104,20 +104,38 @@ async fn node_lost(admin: kube::Client, pod: String) {
     deleted(admin, pod, 30).await;
 }
 
-/// A namespace in which no pod may be.
-async fn full() -> Place {
+/// A namespace in which so many pods may be.
+async fn limited(pods: &str) -> Place {
     let place = Place::with_script("echo on").await;
     let path = place.bed.path("/api/v1/namespaces/{}/resourcequotas");
-    let quota = json!({ "metadata": { "name": "none" }, "spec": { "hard": { "pods": "0" } } });
+    let quota = json!({ "metadata": { "name": "few" }, "spec": { "hard": { "pods": pods } } });
     place.bed.ask("POST", &path, &quota).await;
     place
         .bed
         .wait("a quota that holds", async || {
-            let quota = place.bed.ask("GET", &format!("{path}/none"), &Value::Null).await;
-            quota["status"]["hard"]["pods"] == "0"
+            let quota = place.bed.ask("GET", &format!("{path}/few"), &Value::Null).await;
+            quota["status"]["hard"]["pods"] == pods
         })
         .await;
     place
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_is_full_for_a_while_is_waited_for() {
+    let place = limited("1").await;
+    place.set("patience = \"5m\"");
+    let container =
+        json!({ "name": "it", "image": IMAGE, "imagePullPolicy": "Never", "command": ["sleep", "600"] });
+    let pod = json!({ "metadata": { "name": "other" }, "spec": { "containers": [container] } });
+    let pods = place.bed.path("/api/v1/namespaces/{}/pods");
+    place.bed.ask("POST", &pods, &pod).await;
+    let running = place.start(&["run"]);
+    let begun = async || place.bed.objects().await.iter().any(|name| name.starts_with("leases/"));
+    place.bed.wait("a run that has begun", begun).await;
+    place.bed.ask("DELETE", &format!("{pods}/other"), &json!({ "gracePeriodSeconds": 0 })).await;
+    // All pods of the run, one at a time.
+    let _ran = running.finish().await.code(0);
+    place.assert_clean().await;
 }
 
 /// One at a time: each of them takes most of the node.
@@ -138,7 +156,12 @@ async fn preempted() -> (String, String) {
     let pod = json!({ "metadata": { "name": "weighty" }, "spec": { "restartPolicy": "Never",
         "priorityClassName": place.bed.namespace, "containers": [container] } });
     let pods = place.bed.path("/api/v1/namespaces/{}/pods");
-    place.bed.ask("POST", &pods, &pod).await;
+    place
+        .bed
+        .wait("a class that the server has heard of", async || {
+            ask(&place.bed.admin, "POST", &pods, &pod).await.is_ok()
+        })
+        .await;
     let end = running.finish().await.end();
     place.bed.ask("DELETE", &format!("{pods}/weighty"), &json!({ "gracePeriodSeconds": 0 })).await;
     place.bed.ask("DELETE", &format!("{classes}/{}", place.bed.namespace), &Value::Null).await;
@@ -198,7 +221,7 @@ fn rows() -> Vec<Row> {
             "node_selector = { \"windlass.test/none\" = \"yes\" }",
         ),
         under("root where none may be", "failed could_not_start", "runAsNonRoot", "restricted = true"),
-        row("no pods by quota", "lost quota", "exceeded quota: none", full),
+        row("no pods by quota", "lost quota", "exceeded quota: few", || limited("0")),
     ]
 }
 

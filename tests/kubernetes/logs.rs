@@ -17,7 +17,7 @@ pub fn numbers(lines: u32) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_is_kept_to_its_last_byte() {
     // A cluster's own log of a container is cut after 10 MiB.
-    let lines = if full() { 12_500_000 } else { 1_500_000 };
+    let lines = if full() { 13_000_000 } else { 1_500_000 };
     let place = Place::with_keys(&format!("image: {IMAGE}, run: 'seq 1 {lines}; printf end'")).await;
     let _ran = place.windlass(&["run", "--log-limit", "1Gi", "--output", "json"]).await.code(0);
     let (log, mut expected) = (place.log("unit"), numbers(lines));

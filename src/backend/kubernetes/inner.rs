@@ -35,6 +35,9 @@ const ATTACH: Duration = link::PATIENCE;
 /// How long an image may fail to be pulled before it is taken for what it is: a kubelet has tried three times then.
 const PULLING: Duration = Duration::from_mins(1);
 
+/// The pause before a namespace that has had no place for a pod is asked again.
+const FULL: Duration = Duration::from_secs(1);
+
 /// What an object of ours is to the client.
 pub(super) trait Made:
     Resource<Scope = NamespaceResourceScope, DynamicType: Default>
@@ -121,11 +124,24 @@ impl Inner {
         })
     }
 
+    /// Makes a pod. A namespace that may have no more of them is waited for.
     pub(super) async fn create_pod(&self, pod: Pod) -> Result<(), StartError> {
         self.pods.forget(&pod.name_any());
-        let pod = self.create(Kind::Pod, pod).await?;
-        self.pods.note_new(pod);
-        Ok(())
+        let began = Instant::now();
+        loop {
+            match self.create(Kind::Pod, pod.clone()).await {
+                Ok(pod) => {
+                    self.pods.note_new(pod);
+                    return Ok(());
+                }
+                // Pods that count now end; some of them may be our own.
+                Err(error) if error.reason == Reason::Quota && began.elapsed() < self.options.patience => {
+                    sleep(FULL).await;
+                }
+                Err(error) if error.reason == Reason::Quota => return Err(waited(error, began)),
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Waits until a pod's container runs, or did.
@@ -161,8 +177,7 @@ impl Inner {
                     _ => None,
                 };
                 let error = StartError { message: said.unwrap_or(error.message), ..error };
-                let message = format!("{} (for {} s)", error.message, began.elapsed().as_secs());
-                return Err(StartError { message, ..error });
+                return Err(waited(error, began));
             }
         }
     }
@@ -243,6 +258,12 @@ impl Inner {
         let _ = self.ledger.gone(std::slice::from_ref(object));
         Ok(())
     }
+}
+
+/// What was waited for to no avail.
+fn waited(error: StartError, began: Instant) -> StartError {
+    let message = format!("{} (for {} s)", error.message, began.elapsed().as_secs());
+    StartError { message, ..error }
 }
 
 fn given_up() -> StartError {

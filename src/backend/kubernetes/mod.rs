@@ -15,6 +15,8 @@ mod options;
 mod pods;
 mod probe;
 mod removal;
+#[cfg(test)]
+mod scripted;
 mod session;
 mod state;
 mod upload;

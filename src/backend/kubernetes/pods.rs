@@ -4,6 +4,7 @@
 //! the watch.
 
 use std::collections::{BTreeSet, HashMap};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{ListParams, WatchEvent, WatchParams};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::call;
 use super::state::{self, Fate, State};
@@ -101,17 +103,15 @@ impl Pods {
     pub(super) async fn watch(self, api: Api<Pod>, selector: String) {
         let mut tries = 0;
         loop {
-            if self.list_and_follow(&api, &selector).await.is_ok() {
-                tries = 0;
-            } else {
-                sleep(call::pause(tries)).await;
-                tries += 1;
-            }
+            let began = Instant::now();
+            let _wrong = self.list_and_follow(&api, &selector).await;
+            tries = if began.elapsed() > SILENT { 0 } else { tries + 1 };
+            sleep(call::pause(tries)).await;
         }
     }
 
     /// Lists, and follows what comes after until something is wrong.
-    async fn list_and_follow(&self, api: &Api<Pod>, selector: &str) -> Result<(), kube::Error> {
+    async fn list_and_follow(&self, api: &Api<Pod>, selector: &str) -> Result<Infallible, kube::Error> {
         let before: Vec<_> = self.seen.borrow().keys().cloned().collect();
         let list = call::once(api.list(&ListParams::default().labels(selector))).await?;
         let mut version = list.metadata.resource_version.unwrap_or_default();
@@ -137,18 +137,23 @@ impl Pods {
                         continue;
                     }
                     // The version is too old, and all is listed anew.
-                    Some(WatchEvent::Error(_)) => return Ok(()),
+                    Some(WatchEvent::Error(status)) => return Err(kube::Error::Api(status)),
                     None => break,
                 };
                 version = pod.metadata.resource_version.clone().unwrap_or_default();
                 self.seen.send_modify(|seen| add(seen, pod, is_gone));
             }
+            // Whoever ends it at once is not asked at once again.
+            sleep(call::pause(0)).await;
         }
     }
 }
 
 fn add(seen: &mut HashMap<String, Seen>, pod: Pod, is_gone: bool) {
     let Some(name) = pod.metadata.name.clone() else { return };
+    if seen.get(&name).is_some_and(|known| is_older(&pod, &known.pod)) {
+        return;
+    }
     let is_gone = match seen.get(&name) {
         Some(known) if known.pod.metadata.uid == pod.metadata.uid => is_gone || known.is_gone,
         // The end of another pod of that name, which went before this one came.
@@ -156,6 +161,12 @@ fn add(seen: &mut HashMap<String, Seen>, pod: Pod, is_gone: bool) {
         _ => is_gone,
     };
     seen.insert(name, Seen { pod, is_gone });
+}
+
+/// Whether this was so before that was. Versions of one cluster are numbers that grow; other ones are not compared.
+fn is_older(pod: &Pod, known: &Pod) -> bool {
+    let version = |pod: &Pod| pod.metadata.resource_version.as_ref()?.parse::<u64>().ok();
+    matches!((version(pod), version(known)), (Some(this), Some(that)) if this < that)
 }
 
 fn has_ended(seen: &HashMap<String, Seen>, name: &str) -> bool {
@@ -171,6 +182,9 @@ fn state_of(seen: &HashMap<String, Seen>, name: &str) -> State {
         state => state,
     }
 }
+
+#[cfg(test)]
+mod histories;
 
 #[cfg(test)]
 mod tests {
