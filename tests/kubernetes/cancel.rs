@@ -41,7 +41,6 @@ async fn one_that_does_not_listen_is_gone_after_the_grace() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_whose_image_does_not_come_is_gone() {
     let place = Place::with_keys("image: 'localhost:9/team/tool:1', run: echo on").await;
-    place.set("patience = \"5m\"");
     let running = place.start(&RUN);
     let pulls = |pod: &Value| {
         let reason = &pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"];
@@ -55,7 +54,6 @@ async fn one_whose_image_does_not_come_is_gone() {
 async fn one_without_a_node_is_gone() {
     let keys = format!("image: {IMAGE}, run: echo on, resources: {{ memory: 1000Gi }}");
     let place = Place::with_keys(&keys).await;
-    place.set("patience = \"5m\"");
     let running = place.start(&RUN);
     let waits = |pod: &Value| is_unit(pod) && pod["status"]["conditions"][0]["reason"] == "Unschedulable";
     place.pod("a pod without a node", waits).await;

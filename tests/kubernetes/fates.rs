@@ -17,6 +17,12 @@ const AT_ONCE: usize = 7;
 /// A script that is up until it is told to end.
 const UP: &str = "echo up; sleep 600";
 
+/// A step that has nothing to do.
+const ON: &str = "image: windlass/busybox, run: echo on";
+
+/// Settings for what is waited for in vain.
+const SHORT: &str = "patience = \"3s\"";
+
 /// What is done to a step called `unit`, and what must come of it.
 struct Row {
     name: &'static str,
@@ -45,11 +51,17 @@ fn step(name: &'static str, expected: &'static str, words: &'static str, keys: &
     row(name, expected, words, move || Place::with_keys(keys))
 }
 
-/// A step under these settings.
-fn under(name: &'static str, expected: &'static str, words: &'static str, settings: &'static str) -> Row {
+/// A step of these keys under these settings.
+fn under(
+    name: &'static str,
+    expected: &'static str,
+    words: &'static str,
+    settings: &'static str,
+    keys: &'static str,
+) -> Row {
     row(name, expected, words, move || async move {
-        let place = Place::with_script("echo on").await;
-        place.set(&format!("patience = \"3s\"\n{settings}"));
+        let place = Place::with_keys(keys).await;
+        place.set(settings);
         place
     })
 }
@@ -123,7 +135,6 @@ async fn limited(pods: &str) -> Place {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_that_is_full_for_a_while_is_waited_for() {
     let place = limited("1").await;
-    place.set("patience = \"5m\"");
     let container =
         json!({ "name": "it", "image": IMAGE, "imagePullPolicy": "Never", "command": ["sleep", "600"] });
     let pod = json!({ "metadata": { "name": "other" }, "spec": { "containers": [container] } });
@@ -202,26 +213,34 @@ fn rows() -> Vec<Row> {
             "no-such-program",
             "image: windlass/busybox, command: [no-such-program]",
         ),
-        step(
+        under(
             "nobody listens",
             "lost image_pull_failed",
             "refused",
+            SHORT,
             "image: 'localhost:9/team/tool:1', run: echo on",
         ),
-        step(
+        under(
             "more memory than any node has",
             "lost unschedulable",
             "Insufficient memory",
+            // Its claim takes a moment.
+            "patience = \"15s\"",
             "image: windlass/busybox, run: echo on, resources: { memory: 1000Gi }",
         ),
         under(
             "no node of that label",
             "lost unschedulable",
             "node affinity/selector",
-            "node_selector = { \"windlass.test/none\" = \"yes\" }",
+            "patience = \"3s\"\nnode_selector = { \"windlass.test/none\" = \"yes\" }",
+            ON,
         ),
-        under("root where none may be", "failed could_not_start", "runAsNonRoot", "restricted = true"),
-        row("no pods by quota", "lost quota", "exceeded quota: few", || limited("0")),
+        under("root where none may be", "failed could_not_start", "runAsNonRoot", "restricted = true", ON),
+        row("no pods by quota", "lost quota", "exceeded quota: few", || async {
+            let place = limited("0").await;
+            place.set(SHORT);
+            place
+        }),
     ]
 }
 

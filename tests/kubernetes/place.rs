@@ -34,7 +34,6 @@ impl Place {
         fs::create_dir(directory.path().join("windlass")).unwrap();
         let place = Self { bed: Bed::new().await, directory, started: AtomicUsize::new(0) };
         fs::write(place.project().join("windlass.yml"), pipeline).unwrap();
-        place.set("patience = \"3s\"");
         place
     }
 

@@ -157,7 +157,7 @@ fn add(seen: &mut HashMap<String, Seen>, pod: Pod, is_gone: bool) {
     let is_gone = match seen.get(&name) {
         Some(known) if known.pod.metadata.uid == pod.metadata.uid => is_gone || known.is_gone,
         // The end of another pod of that name, which went before this one came.
-        Some(known) if is_gone && !known.is_gone => return,
+        Some(known) if is_gone && !known.is_gone && !is_older(&known.pod, &pod) => return,
         _ => is_gone,
     };
     seen.insert(name, Seen { pod, is_gone });
