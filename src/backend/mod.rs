@@ -36,6 +36,7 @@ mod archive;
 #[doc(hidden)]
 pub mod contract;
 pub mod fake;
+pub mod lacks;
 pub mod policy;
 mod types;
 
@@ -53,6 +54,7 @@ pub use types::*;
 use crate::base::Reason;
 use crate::ledger::RunLedger;
 use crate::plan::Probe;
+use lacks::Lack;
 
 /// A place where steps run.
 pub trait Backend: Send + Sync {
@@ -63,6 +65,10 @@ pub trait Backend: Send + Sync {
     fn sees_files(&self) -> bool {
         true
     }
+
+    /// Lists what it cannot do or hold to, of all that a plan can ask for (language L34). A plan that
+    /// [asks for it](lacks::unmet) is never begun.
+    fn lacks(&self) -> Vec<Lack>;
 
     /// Makes what the steps of one run share.
     ///

@@ -133,9 +133,15 @@ pub(super) struct Plan {
     pub(super) pipeline: Pipeline,
     #[command(flatten)]
     pub(super) chosen: Chosen,
-    /// Choose the form
-    #[arg(long, value_enum, default_value = "tree")]
-    pub(super) output: PlanOutput,
+    /// Choose the form [default: tree]
+    #[arg(long, value_enum)]
+    pub(super) output: Option<PlanOutput>,
+    /// Refuse what this backend cannot do; on kubernetes, print the manifests of all that a run makes
+    #[arg(long, value_enum)]
+    pub(super) backend: Option<Backend>,
+    /// Have the cluster's API server look at the manifests, which makes nothing, and print what it refuses
+    #[arg(long)]
+    pub(super) server: bool,
 }
 
 /// Arguments of `windlass check`.

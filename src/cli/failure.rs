@@ -65,6 +65,11 @@ pub(super) fn run(error: &RunError, signal: Option<Exit>) -> Exit {
     };
     match error {
         RunError::Invalid(invalid) => diagnostics(&invalid.text, &invalid.diagnostics),
+        RunError::Unmet(unmet) => {
+            for unmet in unmet {
+                output::error(&unmet.what, Some(unmet.help));
+            }
+        }
         _ => output::error(&output::chain(error), error.help().as_deref()),
     }
     signal.unwrap_or(Exit::of_class(class))

@@ -97,7 +97,6 @@ fn missing(plan: &Plan, step: &Step) -> Vec<&'static str> {
             step.mounts.iter().any(|mount| !is_workspace(plan, mount)),
             "another mount than the shared workspace",
         ),
-        (step.image == Image::Host, HOST),
         (follows(&step.program), FOLLOWS),
     ];
     checks.into_iter().filter_map(|(asked, feature)| asked.then_some(feature)).collect()

@@ -25,6 +25,7 @@ mod message;
 mod output;
 mod outputs;
 mod outside;
+mod preview;
 mod retry;
 mod schedule;
 mod services;
@@ -43,6 +44,7 @@ pub use convert::unsupported;
 pub use environment::{BuiltIn, built_ins};
 pub use gates::{Answer, Gate, Gates, Nobody};
 pub use outside::{Found, Nothing, Outside};
+pub use preview::preview;
 pub use slots::{Slot, Slots, Unshared};
 
 use crate::backend::Session;

@@ -29,6 +29,7 @@ mod style;
 mod summary;
 pub mod tree;
 mod words;
+pub mod yaml;
 
 pub use feed::{Feed, ReaderFailure};
 pub use ndjson::Ndjson;

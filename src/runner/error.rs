@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::secrets::{self, SecretProblem};
 use crate::backend::BackendError;
+use crate::backend::lacks::Unmet;
 use crate::base::{Diagnostic, SourceText};
 use crate::frontend::{FindError, NotAccepted};
 use crate::ledger::{LedgerError, Object};
@@ -76,6 +77,9 @@ pub enum RunError {
         /// The ways out.
         help: Option<String>,
     },
+    /// The pipeline asks for what the backend lacks (language L34).
+    #[error("{}", joined(.0))]
+    Unmet(Vec<Unmet>),
     /// Steps cannot work on the directory itself (language L15).
     #[error("`--in-place` cannot work on `{}`: {backend} does not see this machine's files", path.display())]
     OutOfReach {
@@ -173,7 +177,9 @@ impl RunError {
             | RunError::Source(_)
             | RunError::NoGate { .. }
             | RunError::Find(FindError::Missing { .. }) => Class::Usage,
-            RunError::Find(_) | RunError::Invalid(_) | RunError::Refused { .. } => Class::Invalid,
+            RunError::Find(_) | RunError::Invalid(_) | RunError::Refused { .. } | RunError::Unmet(_) => {
+                Class::Invalid
+            }
             RunError::Backend(error) if error.is_state => Class::Store,
             RunError::Backend(_) => Class::Backend,
             RunError::Panicked { .. } => Class::Bug,
@@ -184,6 +190,10 @@ impl RunError {
     pub fn help(&self) -> Option<String> {
         match self {
             RunError::Refused { help, .. } => help.clone(),
+            RunError::Unmet(unmet) => {
+                let help: Vec<_> = unmet.iter().map(|unmet| unmet.help).collect();
+                Some(help.join("\n"))
+            }
             RunError::OutOfReach { .. } => Some(
                 "leave `--in-place` out: a copy is sent to the engine; or use an engine on this machine"
                     .to_owned(),
@@ -207,6 +217,10 @@ impl RunError {
             _ => None,
         }
     }
+}
+
+fn joined(unmet: &[Unmet]) -> String {
+    unmet.iter().map(|unmet| unmet.what.as_str()).collect::<Vec<_>>().join("; ")
 }
 
 fn listed(problems: &[SecretProblem]) -> String {

@@ -11,11 +11,12 @@ use super::images;
 use super::request::{Source, Target};
 use super::single;
 use super::trust::Origin;
+use crate::backend::lacks::{self, Lack};
 use crate::base::{Diagnostic, Severity, SourceText};
 use crate::engine;
 use crate::frontend::{self, Choice, Given, Origins};
+use crate::plan::Plan;
 use crate::plan::facts::{GitFacts, SourceView};
-use crate::plan::{Awaited, Image, Plan, Step};
 use crate::source::{AtCommit, DirectoryView};
 
 /// What is read of a pipeline file: one byte more than it may have, so that a larger one is seen as such.
@@ -154,33 +155,25 @@ pub(super) fn compile(
     }
 }
 
-/// Refuses what asks for something that cannot be done or enforced here (language L34). A backend that takes no
-/// images in files refuses them here.
+/// Refuses what asks for something that this version cannot do anywhere (language L34).
 pub(super) fn supported(loaded: Loaded) -> Result<Loaded, RunError> {
-    let host = loaded.plan.all_steps().find(|(_, step)| step.image == Image::Host);
-    if let Some((_, step)) = host {
-        return Err(RunError::Refused {
-            what: format!("step `{}` runs on `host`, which the docker backend does not have", step.name),
-            help: Some("give the step an image, or run it with the embedded backend".to_owned()),
-        });
-    }
-    let unsupported = engine::unsupported(&loaded.plan);
+    known(&loaded.plan).map(|()| loaded)
+}
+
+/// The same, of a plan alone.
+pub(super) fn known(plan: &Plan) -> Result<(), RunError> {
+    let unsupported = engine::unsupported(plan);
     if unsupported.is_empty() {
-        Ok(loaded)
+        had(plan, &[lacks::NO_HOST])
     } else {
         Err(RunError::Refused { what: unsupported.join("; "), help: None })
     }
 }
 
-/// Refuses what needs a workspace that this machine sees.
-pub(super) fn without_files(loaded: Loaded) -> Result<Loaded, RunError> {
-    let waits = |step: &Step| step.wait_for.as_ref().is_some_and(|wait| wait.kind == Awaited::File);
-    let found = loaded.plan.all_steps().find(|(_, step)| waits(step)).map(|(_, step)| step.name.clone());
-    let Some(step) = found else { return Ok(loaded) };
-    Err(RunError::Refused {
-        what: format!("step `{step}` waits for a file, and the engine does not see this machine's files"),
-        help: Some("let it need the step that writes the file: `needs: [STEP]`".to_owned()),
-    })
+/// Refuses what asks for something that the backend lacks (language L34).
+pub(super) fn had(plan: &Plan, lacks: &[Lack]) -> Result<(), RunError> {
+    let unmet = lacks::unmet(plan, lacks);
+    if unmet.is_empty() { Ok(()) } else { Err(RunError::Unmet(unmet)) }
 }
 
 fn present(read: io::Result<Vec<u8>>) -> io::Result<Option<Vec<u8>>> {

@@ -135,11 +135,14 @@ async fn get_ready(
     {
         return Err(RunError::OutOfReach { path: path.clone(), backend: backend.description() });
     }
+    let lacks = backend.lacks();
+    if let Some(loaded) = &loaded {
+        load::had(&loaded.plan, &lacks)?;
+    }
     begun.capture().await?;
-    let in_reach =
-        |loaded: Loaded| if backend.sees_files() { Ok(loaded) } else { load::without_files(loaded) };
     let from_capture = || from_capture(begun, &request.origin, request.target.file(), &request.choice);
-    let loaded = loaded.map_or_else(|| from_capture().and_then(load::supported), Ok).and_then(in_reach)?;
+    let loaded = loaded.map_or_else(|| from_capture().and_then(load::supported), Ok)?;
+    load::had(&loaded.plan, &lacks)?;
     request.approval.check(&loaded.plan)?;
     let secrets = match request.origin {
         Origin::ByHand => {

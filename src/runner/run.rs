@@ -15,7 +15,7 @@ use super::room;
 use super::slots::MachineSlots;
 use super::trust::Origin;
 use super::values::built_ins;
-use crate::backend::{Backend, RunSpec};
+use crate::backend::{Backend, RunSpec, lacks};
 use crate::base::{RunId, SystemClock};
 use crate::engine::{self, Hint, Job, Options};
 use crate::event::RunState;
@@ -80,6 +80,7 @@ impl Prepared {
         let feed = Arc::new(Mutex::new(Some(feed)));
         let sender = Arc::clone(&feed);
         let jobs = request.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
+        let notes = notes(&request.origin, captured, backend.as_ref(), &loaded.plan);
         let state = engine::run(Job {
             run: begun.run.clone(),
             env: captured.map(|captured| built_ins(&captured.git, &request.choice)).unwrap_or_default(),
@@ -87,7 +88,7 @@ impl Prepared {
             session,
             backend: backend.description(),
             source: captured.map(|captured| captured.summary.clone()).unwrap_or_default(),
-            notes: notes(&request.origin, captured, backend.as_ref()),
+            notes,
             gates: request.approval.clone().gates(),
             outside: Arc::new(Machine {
                 trusted: request.origin == Origin::ByHand,
@@ -123,8 +124,9 @@ impl Prepared {
 }
 
 /// What the user should know first.
-fn notes(origin: &Origin, captured: Option<&Captured>, backend: &dyn Backend) -> Vec<String> {
+fn notes(origin: &Origin, captured: Option<&Captured>, backend: &dyn Backend, plan: &Plan) -> Vec<String> {
     let mut notes: Vec<String> = origin.note().into_iter().collect();
+    notes.extend(lacks::notes(plan, &backend.lacks()));
     let Some(captured) = captured else { return notes };
     notes.extend(captured.notes.iter().cloned());
     if !backend.sees_files() {

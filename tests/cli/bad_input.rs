@@ -90,7 +90,7 @@ fn flags() {
     usage(&["run", "--jobs", "0"], &["--jobs"]);
     usage(&["run", "--env", "A"], &["KEY=VALUE"]);
     usage(&["run", "--env", "1A=b"], &["`1A` is not a name"]);
-    usage(&["run", "--backend", "kubernetes"], &["kubernetes", "docker"]);
+    usage(&["run", "--backend", "podman"], &["kubernetes", "docker"]);
     usage(&["run", "--ref", "main"], &["error: `--ref` goes with a git URL", "help: "]);
     usage(&["run", "--in-place", "https://localhost/x"], &["error: `--in-place` goes with a directory"]);
     usage(&["run", "--", "true"], &["--image"]);

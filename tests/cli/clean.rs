@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use windlass::backend::lacks::Lack;
 use windlass::backend::{Backend, BackendError, FoundObject, RunSpec, Session};
 use windlass::base::RunId;
 use windlass::ledger::{Ledger, Object, ObjectKind, RunLedger};
@@ -28,6 +29,10 @@ fn refusal(message: &str) -> BackendError {
 impl Backend for Shelf {
     fn description(&self) -> String {
         "shelf".to_owned()
+    }
+
+    fn lacks(&self) -> Vec<Lack> {
+        Vec::new()
     }
 
     fn open(&self, _: RunSpec, _: Arc<RunLedger>) -> BoxFuture<'_, Result<Arc<dyn Session>, BackendError>> {

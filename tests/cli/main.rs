@@ -4,6 +4,7 @@ mod bad_input;
 mod clean;
 mod examples;
 mod help;
+mod kubernetes;
 mod no_docker;
 mod pages;
 mod runner;

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use http::Request;
@@ -107,6 +108,19 @@ impl Bed {
             context.namespace = Some(self.namespace.clone());
         }
         kubeconfig
+    }
+
+    /// Runs windlass as the manifest's account, on a pipeline and with settings.
+    pub async fn windlass(&self, args: &[&str], pipeline: &str, settings: &str) -> Output {
+        let place = self.directory.path();
+        fs::create_dir_all(place.join("work")).unwrap();
+        fs::create_dir_all(place.join("config/windlass")).unwrap();
+        fs::write(place.join("work/windlass.yml"), pipeline).unwrap();
+        fs::write(place.join("config/windlass/config.toml"), settings).unwrap();
+        let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_windlass"));
+        program.args(args).current_dir(place.join("work")).env("KUBECONFIG", self.kubeconfig());
+        program.env("WINDLASS_HOME", place.join("state")).env("XDG_CONFIG_HOME", place.join("config"));
+        program.stdin(Stdio::null()).output().await.unwrap()
     }
 
     /// Where the kubeconfig of the manifest's account is.

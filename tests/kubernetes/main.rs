@@ -17,6 +17,8 @@ mod fates;
 mod logs;
 mod many;
 mod place;
+mod plan;
+mod restricted;
 mod rights;
 
 #[path = "../conformance/suite/mod.rs"]

@@ -40,6 +40,7 @@ use bollard::query_parameters::{
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
 
+use super::lacks::{Feature, Lack, NO_HOST};
 use super::{Backend, BackendError, FoundObject, RunSpec, Session};
 use crate::base::awake::timeout;
 use crate::base::{InstanceId, RunId, hex};
@@ -279,6 +280,15 @@ impl Backend for Docker {
 
     fn sees_files(&self) -> bool {
         self.reach.files
+    }
+
+    fn lacks(&self) -> Vec<Lack> {
+        let file = Lack {
+            feature: Feature::WaitForFile,
+            why: "the engine does not see this machine's files",
+            help: "let it need the step that writes the file: `needs: [STEP]`",
+        };
+        std::iter::once(NO_HOST).chain((!self.reach.files).then_some(file)).collect()
     }
 
     fn open(

@@ -21,6 +21,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{OnceCell, watch};
 use tokio::time::{Instant, sleep};
 
+use super::lacks::{Lack, NO_HOST};
 use super::policy::{Policy, Trust};
 use super::{
     Backend, BackendError, ContainerImage, ContainerSpec, FoundObject, How, LocalImages, PullProgress,
@@ -183,6 +184,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Backend for Fake {
     fn description(&self) -> String {
         "fake (in memory)".to_owned()
+    }
+
+    fn lacks(&self) -> Vec<Lack> {
+        vec![NO_HOST]
     }
 
     fn open(

@@ -96,7 +96,7 @@ fn unreachable(shown: &str, address: &Uri, options: &Options, error: &Error) -> 
             )
         }
         None if options.server.is_some() => {
-            "start `kubectl proxy`, or take `server` out of the settings to use the kubeconfig".to_owned()
+            "start `kubectl proxy --reject-paths='^$'`, or take `server` out of the settings to use the kubeconfig".to_owned()
         }
         None => "see whether `kubectl version` reaches it".to_owned(),
     };

@@ -67,6 +67,16 @@ pub(super) fn name(run: &RunId, label: &str, attempt: u32) -> String {
     format!("{begin}-{shown}-{}{end}", &digest[..8])
 }
 
+/// The name of the pod that fetches an image, and what its helper is told, which is next to nothing.
+pub(super) fn fetching(run: &RunId, image: &str) -> (String, [&'static str; 1]) {
+    (name(run, &format!("image.{image}"), 1), ["remove"])
+}
+
+/// The name of the pod that fills the workspace.
+pub(super) fn upload_name(run: &RunId) -> String {
+    name(run, "workspace.upload", 1)
+}
+
 /// The labels that everything we make carries.
 fn labels(common: &Common) -> BTreeMap<String, String> {
     BTreeMap::from([
@@ -228,6 +238,12 @@ fn held(
     put(&mut spec, "serviceAccountName", options.service_account.clone());
     put(&mut spec, "nodeSelector", (!options.node_selector.is_empty()).then_some(&options.node_selector));
     put(&mut spec, "affinity", workspace.and_then(|workspace| workspace.node.as_deref()).map(on_node));
+    if options.restricted
+        && let Some(context) = spec.get_mut("securityContext")
+    {
+        // Nobody in it may change whose a volume is.
+        put(context, "fsGroup", Some(common.gid));
+    }
     let mut pod: Pod = typed(json!({"spec": spec}));
     pod.metadata = meta(common, name.to_owned());
     pod
@@ -247,12 +263,12 @@ fn on_node(node: &str) -> Value {
 /// What the container may do, and as whom the helper begins.
 fn security(container: &mut Value, options: &Options, spec: &ContainerSpec) {
     // The helper becomes the step's user itself, which takes root. The image's own user is known to the runtime alone.
-    let user = if options.restricted {
-        spec.user.as_ref().and_then(|user| user.split(':').next()?.parse().ok()).or(options.user)
-    } else {
-        spec.user.as_ref().map(|_| 0)
-    };
+    let asked = spec.user.as_deref().filter(|_| options.restricted);
+    let mut numbers = asked.into_iter().flat_map(|user| user.split(':')).map(|part| part.parse::<i64>().ok());
+    let (own, group) = (numbers.next().flatten(), numbers.next().flatten());
+    let user = if options.restricted { own.or(options.user) } else { spec.user.as_ref().map(|_| 0) };
     let mut context = context(options, user);
+    put(&mut context, "runAsGroup", group);
     let asked = &spec.privileges;
     put(&mut context, "allowPrivilegeEscalation", spec.no_new_privileges.then_some(false));
     put(&mut context, "privileged", asked.privileged.then_some(true));
@@ -392,7 +408,9 @@ mod tests {
         let found = context(None);
         assert_eq!((found.run_as_user, found.run_as_non_root), (Some(1000), Some(true)));
         assert_eq!(found.capabilities.unwrap().drop.unwrap(), ["ALL"]);
-        assert_eq!(context(Some("1234:5")).run_as_user, Some(1234));
+        assert_eq!(context(Some("1234")).run_as_user, Some(1234));
+        let found = context(Some("1234:5"));
+        assert_eq!((found.run_as_user, found.run_as_group), (Some(1234), Some(5)));
     }
 
     #[test]

@@ -9,10 +9,12 @@ mod connect;
 mod container;
 mod go;
 mod inner;
+mod lacks;
 mod link;
 mod manifest;
 mod options;
 mod pods;
+mod preview;
 mod probe;
 mod removal;
 #[cfg(test)]
@@ -34,8 +36,11 @@ use kube::api::ListParams;
 use kube::{Api, Client, Error, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
+pub use lacks::lacks;
 pub use options::{Options, Toleration};
+pub use preview::{Planned, manifests, no_run};
 
+use super::lacks::Lack;
 use super::{Backend, BackendError, FoundObject, RunSpec, Session};
 use crate::base::{InstanceId, RunId};
 use crate::ledger::{Object, RunLedger};
@@ -130,6 +135,10 @@ impl Backend for Kubernetes {
 
     fn sees_files(&self) -> bool {
         false
+    }
+
+    fn lacks(&self) -> Vec<Lack> {
+        lacks(&self.options)
     }
 
     fn open(

@@ -121,9 +121,9 @@ impl KubernetesSession {
     /// Has the cluster fetch an image, by a pod that does nothing.
     async fn fetch(&self, image: &str) -> Result<(), StartError> {
         let inner = &self.inner;
-        let name = manifest::name(&inner.common.run, &format!("image.{image}"), 1);
+        let (name, what) = manifest::fetching(&inner.common.run, image);
         let _taken = self.name(&name).await;
-        let pod = manifest::task(&inner.common, &inner.options, &name, image, &["remove"], None);
+        let pod = manifest::task(&inner.common, &inner.options, &name, image, &what, None);
         let fetched = async {
             inner.create_pod(pod).await?;
             inner.running(&name).await

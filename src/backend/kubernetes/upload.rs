@@ -73,7 +73,7 @@ async fn through_pod(
     tree: &Tree,
     workspace: &Workspace,
 ) -> Result<Option<String>, Failed> {
-    let name = manifest::name(&inner.common.run, "workspace.upload", 1);
+    let name = manifest::upload_name(&inner.common.run);
     let pod =
         manifest::task(&inner.common, &inner.options, &name, image, &["unpack", WORKSPACE], Some(workspace));
     let object = inner.object(Kind::Pod, &name);

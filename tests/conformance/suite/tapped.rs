@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
+use windlass::backend::lacks::Lack;
 use windlass::backend::{
     Backend, BackendError, ContainerImage, ContainerSpec, Control, FoundObject, Hosts, Progress,
     PullProgress, RunSpec, Session, StartError, Started,
@@ -87,6 +88,10 @@ impl Backend for Tapped {
 
     fn sees_files(&self) -> bool {
         self.inner.sees_files()
+    }
+
+    fn lacks(&self) -> Vec<Lack> {
+        self.inner.lacks()
     }
 
     fn open(
