@@ -105,17 +105,6 @@ async fn evicted(admin: kube::Client, pod: String) {
     ask(&admin, "POST", &format!("{pod}/eviction"), &eviction).await.unwrap();
 }
 
-/// What the controller of taints does with a node that does not answer: it says so of the pod, and deletes it.
-async fn node_lost(admin: kube::Client, pod: String) {
-    let message = "Taint manager: deleting due to NoExecute taint";
-    let condition = json!({ "type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager", "message": message });
-    let patch = json!({ "status": { "conditions": [condition] } }).to_string().into_bytes();
-    let request = http::Request::patch(format!("{pod}/status"));
-    let request = request.header("content-type", "application/strategic-merge-patch+json");
-    admin.request::<Value>(request.body(patch).unwrap()).await.unwrap();
-    deleted(admin, pod, 30).await;
-}
-
 /// A namespace in which so many pods may be.
 async fn limited(pods: &str) -> Place {
     let place = Place::with_script("echo on").await;
@@ -193,7 +182,6 @@ fn rows() -> Vec<Row> {
         meanwhile("deleted with a grace", "lost deleted", "by somebody else", |admin, pod| {
             deleted(admin, pod, 30)
         }),
-        meanwhile("its node is lost", "lost node_lost", "NoExecute", node_lost),
         step(
             "no memory",
             "failed out_of_memory",
@@ -251,7 +239,6 @@ fn repeats() -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::print_stderr, reason = "what came of each, and its words")]
 async fn each_fate_has_one_reason_however_often_it_comes_to_it() {
     let (rows, rounds) = (rows(), repeats());
     let named = std::env::var("CASE").unwrap_or_default();

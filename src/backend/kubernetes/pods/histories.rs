@@ -205,7 +205,6 @@ async fn told(seed: u64) -> (Duration, usize) {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "what was seen")]
 fn every_history_ends_in_what_is_so() {
     let full = std::env::var_os("WINDLASS_TEST_FULL").is_some_and(|value| value == "1");
     let (mut longest, mut most) = (Duration::ZERO, 0);
