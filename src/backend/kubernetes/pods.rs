@@ -115,6 +115,7 @@ impl Pods {
         let before: Vec<_> = self.seen.borrow().keys().cloned().collect();
         let list = call::once(api.list(&ListParams::default().labels(selector))).await?;
         let mut version = list.metadata.resource_version.unwrap_or_default();
+        let listed = number(Some(&version));
         self.seen.send_modify(|seen| {
             let listed: BTreeSet<_> = list.items.iter().filter_map(|pod| pod.metadata.name.clone()).collect();
             list.items.into_iter().for_each(|pod| add(seen, pod, false));
@@ -140,6 +141,11 @@ impl Pods {
                     Some(WatchEvent::Error(status)) => return Err(kube::Error::Api(status)),
                     None => break,
                 };
+                let said = number(pod.metadata.resource_version.as_ref());
+                if matches!((said, listed), (Some(said), Some(listed)) if said <= listed) {
+                    // What was so before the list, which knew better.
+                    continue;
+                }
                 version = pod.metadata.resource_version.clone().unwrap_or_default();
                 self.seen.send_modify(|seen| add(seen, pod, is_gone));
             }
@@ -163,10 +169,15 @@ fn add(seen: &mut HashMap<String, Seen>, pod: Pod, is_gone: bool) {
     seen.insert(name, Seen { pod, is_gone });
 }
 
-/// Whether this was so before that was. Versions of one cluster are numbers that grow; other ones are not compared.
+/// Whether this was so before that was.
 fn is_older(pod: &Pod, known: &Pod) -> bool {
-    let version = |pod: &Pod| pod.metadata.resource_version.as_ref()?.parse::<u64>().ok();
+    let version = |pod: &Pod| number(pod.metadata.resource_version.as_ref());
     matches!((version(pod), version(known)), (Some(this), Some(that)) if this < that)
+}
+
+/// A version as a number: those of one cluster grow. Other ones are not compared.
+fn number(version: Option<&String>) -> Option<u64> {
+    version?.parse().ok()
 }
 
 fn has_ended(seen: &HashMap<String, Seen>, name: &str) -> bool {
