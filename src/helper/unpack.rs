@@ -51,6 +51,7 @@ struct Records {
 impl Archive {
     fn unpack(mut self, root: &Path) -> io::Result<()> {
         clear(root)?;
+        let is_root = sys::own_user().0 == 0;
         let mut records = Records::default();
         // Putting something into a directory changes its time.
         let mut directories = Vec::new();
@@ -72,6 +73,10 @@ impl Archive {
             let (mode, uid, gid) =
                 (number(&header[100..108])?, number(&header[108..116])?, number(&header[116..124])?);
             let mode = Permissions::from_mode(u32::try_from(mode).unwrap_or(0o755));
+            if !is_root && path == root {
+                // The volume's own directory is somebody else's, who has let us write in it.
+                continue;
+            }
             match header[156] {
                 b'5' => {
                     fs::create_dir_all(&path)?;
@@ -84,7 +89,7 @@ impl Archive {
             }
             let owner = (u32::try_from(uid).ok(), u32::try_from(gid).ok());
             // Who is not root keeps what he makes.
-            if sys::own_user().0 == 0 {
+            if is_root {
                 lchown(&path, owner.0, owner.1)?;
             }
             if header[156] != b'2' {

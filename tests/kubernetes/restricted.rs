@@ -1,10 +1,9 @@
-//! A namespace that takes pods of the Pod Security Standard *restricted* alone. What is run there has no workspace:
-//! volumes of the tests' cluster are directories of its node that are root's, whatever `fsGroup` says.
+//! A namespace that takes pods of the Pod Security Standard *restricted* alone.
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::bed::Bed;
 
@@ -39,5 +38,58 @@ async fn restricted_pods_are_taken_and_run() {
     let ran = bed.windlass(&run, PIPELINE, settings).await;
     let said = String::from_utf8_lossy(&ran.stderr).into_owned();
     assert_eq!((ran.status.code(), ran.stdout), (Some(0), b"1000\n".to_vec()), "{said}");
-    assert_eq!(bed.objects().await, Vec::<String>::new(), "objects are left");
+
+    let volume = Volume::new(&bed).await;
+    let settings = format!("{settings}{}\n", volume.settings());
+    let ran = bed.windlass(&["run", "--backend", "kubernetes"], PIPELINE, &settings).await;
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
+    volume.remove(&bed).await;
+    assert_eq!(ran.status.code(), Some(0), "{said}");
+    for line in ["write │ 1000", "read  │ 1234", "read  │ 5", "read  │ from the first"] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert_eq!(bed.objects_to_stay().await, Vec::<String>::new(), "objects are left");
+}
+
+/// A volume that has its pods' group, as most clusters' have. The classes of the tests' own cluster make directories that
+/// nobody but root may write to; its node sees this machine's files, and so it is given one.
+struct Volume {
+    directory: tempfile::TempDir,
+    name: String,
+    is_own: bool,
+}
+
+impl Volume {
+    async fn new(bed: &Bed) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let nodes = bed.ask("GET", "/api/v1/nodes", &Value::Null).await;
+        let is_own = nodes["items"].as_array().unwrap().iter().any(|node| node["metadata"]["name"] == "node");
+        let volume = Self { directory, name: bed.namespace.clone(), is_own };
+        if is_own {
+            let on = json!({ "key": "kubernetes.io/hostname", "operator": "In", "values": ["node"] });
+            let manifest = json!({
+                "metadata": { "name": volume.name },
+                "spec": {
+                    "capacity": { "storage": "10Gi" },
+                    "accessModes": ["ReadWriteOnce"],
+                    "storageClassName": volume.name,
+                    "local": { "path": volume.directory.path() },
+                    "nodeAffinity": { "required": { "nodeSelectorTerms": [{ "matchExpressions": [on] }] } },
+                },
+            });
+            bed.ask("POST", "/api/v1/persistentvolumes", &manifest).await;
+        }
+        volume
+    }
+
+    fn settings(&self) -> String {
+        if self.is_own { format!("storage_class = {:?}", self.name) } else { String::new() }
+    }
+
+    /// The claim is gone, and nobody else would remove it.
+    async fn remove(&self, bed: &Bed) {
+        if self.is_own {
+            bed.ask("DELETE", &format!("/api/v1/persistentvolumes/{}", self.name), &Value::Null).await;
+        }
+    }
 }
