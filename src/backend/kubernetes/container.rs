@@ -138,10 +138,10 @@ impl Supervisor {
             (None, None) | (_, Some(Forced::Stopped)) => plain(How::Stopped, None),
             (Some(Last::Fate(_)), None) if self.wire.asked.to_end() => plain(How::Stopped, None),
             (Some(Last::Fate(fate)), None) => self.without_record(fate),
-            (Some(Last::Lost(why)), None) => {
+            (Some(Last::Lost(reason, why)), None) => {
                 // Should it still run, it must not do so beside another attempt.
                 self.delete().await;
-                plain(How::Lost(Reason::DaemonLost), Some(why))
+                plain(How::Lost(reason), Some(why))
             }
         };
         self.pass_on(Progress::Ended(ended)).await;

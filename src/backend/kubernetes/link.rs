@@ -26,9 +26,9 @@ const PULSE: Duration = Duration::from_secs(8);
 const SILENCE: Duration = Duration::from_secs(25);
 /// How long reports may still arrive once the cluster says that the pod is over.
 pub(super) const DRAIN: Duration = Duration::from_secs(3);
-/// How long the cluster may be out of reach before the step is lost. Less than the two minutes after which the helper
-/// ends its program because nobody is there.
-pub(super) const PATIENCE: Duration = Duration::from_secs(100);
+/// How long the cluster may be out of reach before the step is lost. More than the two minutes after which the helper ends
+/// its program because nobody is there, and its grace: another attempt must not find it running.
+pub(super) const PATIENCE: Duration = Duration::from_secs(150);
 /// How long it may be so before it is said.
 const QUIET: Duration = Duration::from_secs(7);
 /// So much output is taken in before the helper may forget it.
@@ -50,8 +50,8 @@ pub(super) enum Last {
     Record(Box<EndRecord>),
     /// The helper did not, and the cluster says this.
     Fate(Fate),
-    /// The cluster is out of reach, and why that is thought.
-    Lost(String),
+    /// The cluster is out of reach, or the node alone, and why that is thought.
+    Lost(Reason, String),
 }
 
 /// One container's connection.
@@ -71,6 +71,8 @@ pub(super) struct Link {
     heard: Instant,
     /// That nothing comes was said.
     said: bool,
+    /// The API server answered when it was asked last.
+    answers: bool,
 }
 
 impl Link {
@@ -82,7 +84,8 @@ impl Link {
         to: mpsc::Sender<Sign>,
     ) -> Self {
         let (passed, acknowledged, position) = (0, 0, 0);
-        Self { api, pods, name, wire, to, passed, acknowledged, position, heard: Instant::now(), said: false }
+        let (heard, said, answers) = (Instant::now(), false, true);
+        Self { api, pods, name, wire, to, passed, acknowledged, position, heard, said, answers }
     }
 
     /// Passes everything on, until the container's end is known.
@@ -188,7 +191,9 @@ impl Link {
 
     /// Finds out what became of a pod whose stream has ended. None when it runs, or nobody answers.
     async fn look(&mut self) -> Option<Last> {
-        match call::once(self.api.get_opt(&self.name)).await {
+        let found = call::once(self.api.get_opt(&self.name)).await;
+        self.answers = found.is_ok();
+        match found {
             Ok(Some(pod)) => self.pods.note(pod),
             Ok(None) => self.pods.note_gone(&self.name),
             Err(error) if !call::may_pass(&error) || self.heard.elapsed() > PATIENCE => {
@@ -216,9 +221,12 @@ impl Link {
         }
     }
 
+    /// Whoever answers in the node's place knows the pod, so that it is the node that does not.
     fn lost(&self, why: &str) -> Last {
+        let (reason, what) =
+            if self.answers { (Reason::NodeLost, "its node") } else { (Reason::DaemonLost, "the cluster") };
         let seconds = self.heard.elapsed().as_secs();
-        Last::Lost(format!("the cluster has been out of reach for {seconds} s: {why}"))
+        Last::Lost(reason, format!("{what} has been out of reach for {seconds} s: {why}"))
     }
 
     async fn tell_silence(&mut self) {
