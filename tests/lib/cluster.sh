@@ -76,7 +76,7 @@ cluster_is_ready() {
 } 2>/dev/null
 
 cluster_start() {
-  local dir=$sandbox/cluster net token waited
+  local dir=$sandbox/cluster began=$SECONDS net token waited
   token=$(basename "$sandbox")
   net=$(free_net 201)
   umask 077
@@ -88,7 +88,7 @@ cluster_start() {
   for waited in {1..600}; do
     if cluster_is_ready; then
       cluster_class
-      echo "node ready after $SECONDS s"
+      echo "node ready after $((SECONDS - began)) s"
       return
     fi
     if [[ ! -d /proc/$node ]]; then
