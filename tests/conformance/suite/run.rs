@@ -12,7 +12,7 @@ use windlass::backend::Backend;
 use windlass::base::Secret;
 use windlass::cli;
 use windlass::engine;
-use windlass::event::{CancelLevel, Event, RunState};
+use windlass::event::{CancelLevel, Event, EventKind, RunState};
 use windlass::report::Reader;
 use windlass::runner::{Connecting, Home, Request, Source, clean, prepare};
 
@@ -125,6 +125,10 @@ async fn execute(case: &Case, bench: &dyn Bench, faults: Faults) -> Report {
         complaints.extend(cleaned.failed.iter().map(|(_, object, why)| format!("{}: {why}", object.name)));
     } else {
         complaints.extend(finished.left.iter().map(|object| format!("{} is left", object.name)));
+        complaints.extend(events.iter().filter_map(|event| match &event.kind {
+            EventKind::CleanupFailed { message } => Some(message.clone()),
+            _ => None,
+        }));
     }
     complaints.extend(finished.failures.iter().map(|failure| format!("{failure:?}")));
     for (path, text) in &case.workspace {
