@@ -14,6 +14,8 @@ pub(super) struct Platform {
     pub(super) os: String,
     #[serde(default)]
     pub(super) architecture: String,
+    #[serde(default)]
+    pub(super) variant: String,
 }
 
 /// One image of several.
@@ -67,6 +69,12 @@ pub(super) fn choose<T>(candidates: Vec<Candidate<T>>, wanted: Option<&str>) -> 
         let rank = |one: &Candidate<T>| one.platform.as_ref().map_or(Some(0), Platform::rank);
         let best = left.iter().filter_map(rank).min().ok_or_else(|| wrong(there))?;
         left.retain(|one| rank(one) == Some(best));
+        // One without a variant (OCI image index, `platform`) is for all processors of an architecture, and one for `v2` for
+        // more of them than one for `v3`. One that says nothing is for whatever it is for.
+        let variant = |one: &Candidate<T>| one.platform.as_ref().map(|platform| platform.variant.clone());
+        if let Some(least) = left.iter().map(variant).min().flatten() {
+            left.retain(|one| variant(one).as_ref() == Some(&least));
+        }
     }
     match (left.pop(), left.is_empty()) {
         (Some(only), true) => Ok(only.of),
@@ -92,8 +100,9 @@ mod tests {
     use super::*;
 
     fn image(names: &[&str], architecture: &str, of: u8) -> Candidate<u8> {
-        let platform = (!architecture.is_empty())
-            .then(|| Platform { os: "linux".to_owned(), architecture: architecture.to_owned() });
+        let (architecture, variant) = architecture.split_once('/').unwrap_or((architecture, ""));
+        let [os, architecture, variant] = ["linux", architecture, variant].map(str::to_owned);
+        let platform = (!architecture.is_empty()).then_some(Platform { os, architecture, variant });
         Candidate { names: names.iter().map(|&name| name.to_owned()).collect(), platform, of }
     }
 
@@ -128,5 +137,20 @@ mod tests {
         assert!(said.starts_with("it is for linux/wrong1, linux/wrong2, this machine is "), "{said}");
         let twins = vec![image(&[], "", 1), image(&[], "", 2)];
         assert!(matches!(choose(twins, None), Err(Problem::Several { .. })));
+    }
+
+    #[test]
+    fn of_several_variants_that_which_asks_least_of_the_processor_is_taken() {
+        let own = std::env::consts::ARCH.replace("x86_64", "amd64").replace("aarch64", "arm64");
+        let chosen = |variants: &[&str]| {
+            let images =
+                (0..).zip(variants).map(|(of, variant)| image(&["a"], &format!("{own}{variant}"), of));
+            choose(images.collect(), None).ok()
+        };
+        assert_eq!(chosen(&["/v2", "", "/v3"]), Some(1));
+        assert_eq!(chosen(&["/v3", "/v2"]), Some(1));
+        assert_eq!(chosen(&["/v2", "/v2"]), None);
+        let unsaid = choose(vec![image(&["a"], "", 1), image(&["a"], &format!("{own}/v2"), 2)], None);
+        assert!(matches!(unsaid, Err(Problem::Several { .. })));
     }
 }

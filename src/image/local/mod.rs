@@ -27,6 +27,9 @@ use crate::plan::ImageFile;
 
 pub use self::error::{LocalError, Problem};
 
+/// Layers of one image; each may have to be read to its end before a run.
+const MAX_LAYERS: usize = 512;
+
 /// An image in files.
 #[derive(Debug)]
 pub struct LocalImage {
@@ -125,6 +128,9 @@ impl LocalImage {
         let ids = config.rootfs.diff_ids;
         if ids.len() != found.layers.len() {
             return Err(malformed(&at, "speaks of another number of layers than there are"));
+        }
+        if ids.len() > MAX_LAYERS {
+            return Err(malformed(&at, "has more layers than any engine can use"));
         }
         let layers = found.layers.into_iter().zip(ids);
         let layers = layers.map(|(blob, id)| layer(&files, blob, id)).collect::<Result<Vec<_>, _>>()?;
