@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 fn main() {
-    for source in ["src/helper", "src/base/glob.rs", "src/base/substitution"] {
+    for source in ["src/helper", "src/base/glob.rs", "src/base/archive/inside.rs", "src/base/substitution"] {
         println!("cargo::rerun-if-changed={source}");
     }
     let directory = env::var("OUT_DIR").expect("cargo sets OUT_DIR");

@@ -84,7 +84,9 @@ impl<'a> Extraction<'a> {
             }
             Kind::Directory => {
                 self.keep(&entry, entries)?;
-                let made = self.into.create_dir_all(&path, 0o700);
+                let above = path.parent().unwrap_or(Path::new(""));
+                let made = self.into.create_dir_all(above, UNNAMED);
+                let made = made.and_then(|_| self.into.create_dir_all(&path, 0o700));
                 made.map_err(|error| failed("create the directory", &entry, error))?;
                 match self.directories.insert(path, (entry.place.clone(), entry.mode & RIGHTS)) {
                     None => Ok(()),

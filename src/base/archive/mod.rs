@@ -19,12 +19,14 @@ mod error;
 mod extract;
 mod header;
 mod index;
+mod inside;
 mod names;
 mod pax;
 
 pub use error::{ArchiveError, Place};
 pub use extract::extract;
 pub use index::{Index, Section, index};
+pub use inside::stays_inside;
 
 /// What an archive may have. The default is far beyond what people store on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
