@@ -91,22 +91,21 @@ mod tests {
 
     #[test]
     fn what_is_silent_or_not_wanted_is_given_up_and_told_so() {
-        let (told, tells) = mpsc::channel();
-        let work = |told: mpsc::Sender<()>| {
-            move |pulse: &Arc<Pulse>| {
-                let (_never, silence) = mpsc::channel::<()>();
-                let _ = silence.recv_timeout(Duration::from_millis(200));
+        for (goes_on, expect) in [(true, Waited::Silent), (false, Waited::Stopped)] {
+            let (told, tells) = mpsc::channel();
+            let (silent, silence) = mpsc::channel::<()>();
+            let work = move |pulse: &Arc<Pulse>| {
+                // Until it has been given up on.
+                let _ = silence.recv();
                 while pulse.beat() {
                     thread::yield_now();
                 }
                 let _ = told.send(());
-            }
-        };
-        let silent = wait(Duration::from_millis(50), Watch::new("x", &|| true), work(told.clone()));
-        assert_eq!(silent.expect("a thread"), Waited::Silent);
-        assert_eq!(wait(LONG, Watch::new("x", &|| false), work(told)).expect("a thread"), Waited::Stopped);
-        for _ in 0..2 {
-            tells.recv_timeout(LONG).expect("both end");
+            };
+            let waited = wait(Duration::from_millis(50), Watch::new("x", &|| goes_on), work);
+            assert_eq!(waited.expect("a thread"), expect);
+            drop(silent);
+            tells.recv_timeout(LONG).expect("it ends");
         }
     }
 }

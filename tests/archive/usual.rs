@@ -9,6 +9,7 @@ use std::process::Command;
 
 use windlass::base::archive::Limits;
 
+use crate::build::{Archive, Header};
 use crate::hostile::{Place, words};
 use crate::tree::tree;
 
@@ -63,5 +64,16 @@ with tarfile.open(sys.argv[2], 'w', format=getattr(tarfile, sys.argv[3])) as arc
             panic!("{program} {arguments:?}: {}", words(&error));
         }
         assert_eq!(tree(&place.into), tree(&root), "{program} {arguments:?}");
+    }
+}
+
+#[test]
+fn a_directory_that_is_not_named_is_like_any_other_whatever_comes_first_in_it() {
+    for first in [Header::directory(b"a/b").mode(0o700), Header::file(b"a/b", b"x")] {
+        let place = Place::new();
+        let archive = Archive::default().add(first).end();
+        place.extract(archive.as_slice(), &Limits::default()).expect("it is in order");
+        let mode = fs::metadata(place.into.join("a")).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o755);
     }
 }

@@ -32,7 +32,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer(self):
         sent = self.headers.get("Authorization", "-")
-        print(self.command, self.path, sent, flush=True)
+        # In one piece, as others do the same.
+        print(f"{self.command} {self.path} {sent}\n", end="", flush=True)
         kind, _, rest = self.path.lstrip("/").partition("/")
         if kind == "open" or (kind == "auth" and sent == LOGIN):
             self.git(rest)

@@ -2,7 +2,7 @@
 //! for one test, and OpenSSH's `sshd`.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
@@ -13,7 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use crate::place::{done, end};
+use openssl::ssl::{SslConnector, SslMethod, SslStream, SslVerifyMode};
+
+use crate::place::{done, end, until};
 
 /// An authority that signs certificates.
 pub(crate) struct Authority {
@@ -59,7 +61,7 @@ impl Authority {
 pub(crate) struct Https {
     child: Child,
     pub(crate) port: u16,
-    requests: Arc<Mutex<Vec<String>>>,
+    lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Https {
@@ -73,23 +75,49 @@ impl Https {
             .expect("python3 can be run");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let port = lines.next().and_then(Result::ok).and_then(|line| line.parse().ok()).expect("a port");
-        let requests = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&requests);
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let read = Arc::clone(&seen);
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                seen.lock().expect("nobody panics with it").push(line);
+                read.lock().expect("nobody panics with it").push(line);
             }
         });
-        Self { child, port, requests }
+        Self { child, port, lines: seen }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("https://localhost:{}/{path}", self.port)
     }
 
-    /// Method, path and authorization of every request so far.
+    /// Method, path and authorization of every request so far. It tells of them in order: once it has told of
+    /// one of our own, it has told of all before.
     pub(crate) fn requests(&self) -> Vec<String> {
-        self.requests.lock().expect("nobody panics with it").clone()
+        let path = format!("/sync-{}", self.lines().len());
+        let _connection = self.get(&path);
+        let line = format!("GET {path} -");
+        until("the server's lines are read", || self.lines().contains(&line));
+        self.seen()
+    }
+
+    /// Those that it is known to have told of.
+    pub(crate) fn seen(&self) -> Vec<String> {
+        let mut lines = self.lines();
+        lines.retain(|line| !line.starts_with("GET /sync-"));
+        lines
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.lines.lock().expect("nobody panics with it").clone()
+    }
+
+    /// Asks for a page, whoever the server is; it may overlook that when the connection is dropped at once.
+    fn get(&self, path: &str) -> SslStream<TcpStream> {
+        let mut connector = SslConnector::builder(SslMethod::tls()).expect("OpenSSL");
+        connector.set_verify(SslVerifyMode::NONE);
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        let mut stream = connector.build().connect("localhost", stream).expect("it speaks TLS");
+        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").expect("it listens");
+        stream
     }
 }
 

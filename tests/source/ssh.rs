@@ -1,6 +1,7 @@
 //! ssh: whose key the host has, which of ours we show, and what is never done.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -41,7 +42,7 @@ fn agent(socket: &Path) -> Agent {
     let mut command = Command::new("ssh-agent");
     let child = command.args(["-D", "-a"]).arg(socket).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let agent = Agent(child.expect("openssh-client is installed"));
-    until("the agent listens", || socket.exists());
+    until("the agent listens", || UnixStream::connect(socket).is_ok());
     agent
 }
 
