@@ -4,6 +4,9 @@
 # Without it a failure inside `$(...)` goes unseen by `set -e`.
 shopt -s inherit_errexit
 
+# What programs say is read, so they say it untranslated.
+export LC_ALL=C.UTF-8 LANGUAGE=
+
 say() { printf '%s\n' "$*" >&2; }
 die() {
   say "$*"

@@ -3,7 +3,7 @@
 //!
 //! It looks at plans alone. What a container may have is the [policy](super::policy)'s business.
 
-use crate::plan::{Awaited, Condition, Image, Network, Plan, Probe, Program, Service, Step};
+use crate::plan::{Condition, Image, Network, Plan, Probe, Program, Service, Step};
 
 /// Something that a plan can ask for, and that not every backend has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,20 +12,14 @@ pub enum Feature {
     Host,
     /// An image in a file of the source.
     ImageFile,
-    /// The program that an image itself names.
+    /// The program that an image itself names, as that of a step.
     OwnProgram,
     /// A limit on processes; the language has a default.
     Pids,
     /// No network but loopback.
     NoNetwork,
-    /// Values in files of the workspace, seen by one step alone.
-    Substitute,
-    /// A look into the workspace while the run goes on.
-    WaitForFile,
     /// The check that a service's image itself names, which is the default.
     OwnCheck,
-    /// Services beside steps.
-    Services,
     /// A user that is no number, or is root.
     NamedUser,
 }
@@ -105,33 +99,27 @@ impl Feature {
             Self::OwnProgram => "the image's own program",
             Self::Pids => "a limit on processes (`pids`)",
             Self::NoNetwork => "`network: none`",
-            Self::Substitute => "values in files (`substitute`)",
-            Self::WaitForFile => "a file to be there (`wait_for`)",
             Self::OwnCheck => "the check of the image itself",
-            Self::Services => "services",
             Self::NamedUser => "a user by name, or root",
         }
     }
 
     /// The steps and the services that ask for it, as the file names them.
     fn asked_by(self, plan: &Plan) -> (Vec<&str>, Vec<&str>) {
-        let steps = running(plan).filter(|step| self.asked_by_step(plan, step));
+        let steps = running(plan).filter(|step| self.asked_by_step(step));
         let services = running(plan).flat_map(|step| plan.services_of(step));
         let services = services.filter(|(_, service)| self.asked_by_service(service));
         (names(steps.map(name)), names(services.map(|(_, service)| service.name.as_str())))
     }
 
-    fn asked_by_step(self, plan: &Plan, step: &Step) -> bool {
+    fn asked_by_step(self, step: &Step) -> bool {
         match self {
             Self::Host => step.image == Image::Host,
             Self::ImageFile => matches!(step.image, Image::File(_)),
             Self::OwnProgram => matches!(step.program, Program::Entrypoint { .. }),
             Self::Pids => step.resources.pids.is_some(),
             Self::NoNetwork => step.network == Network::None,
-            Self::Substitute => !step.substitute.is_empty(),
-            Self::WaitForFile => step.wait_for.as_ref().is_some_and(|wait| wait.kind == Awaited::File),
             Self::OwnCheck => false,
-            Self::Services => plan.services_of(step).next().is_some(),
             Self::NamedUser => step.user.as_deref().is_some_and(|user| !is_numbers(user)),
         }
     }
@@ -140,7 +128,6 @@ impl Feature {
         match self {
             Self::Host => service.image == Image::Host,
             Self::ImageFile => matches!(service.image, Image::File(_)),
-            Self::OwnProgram => matches!(service.program, Program::Entrypoint { .. }),
             Self::Pids => service.resources.pids.is_some(),
             _ => false,
         }

@@ -27,6 +27,8 @@
 //!   else of the workspace is that of everybody. What it writes there nobody else sees, and it is gone with the container.
 //!   A file that cannot be made is a failed `start` with its path; a pattern that stands for nothing is
 //!   [`Progress::Warned`].
+//! * What is fetched from the workspace is there as a whole or not at all, and nothing of it leads out.
+//! * A look into the workspace sees what steps have written, follows no link that they have made, and never waits for them.
 //! * After a failed `start` nothing of that attempt is left, or it is in the ledger; the same name
 //!   may be started again.
 //! * A dropped `Started` is a killed container: nothing keeps running that nobody listens to.
@@ -36,6 +38,7 @@ mod archive;
 #[doc(hidden)]
 pub mod contract;
 pub mod fake;
+mod helped;
 pub mod lacks;
 pub mod policy;
 mod types;
@@ -44,6 +47,7 @@ pub mod docker;
 pub mod kubernetes;
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -52,6 +56,7 @@ use futures_util::stream::BoxStream;
 pub use types::*;
 
 use crate::base::Reason;
+use crate::base::archive::Limits;
 use crate::ledger::RunLedger;
 use crate::plan::Probe;
 use lacks::Lack;
@@ -97,8 +102,8 @@ pub trait Session: Send + Sync {
         progress: &'a (dyn Fn(PullProgress) + Send + Sync),
     ) -> BoxFuture<'a, Result<(), StartError>>;
 
-    /// Looks whether an image is there or could be fetched, and fetches nothing. A backend that has no way to
-    /// ask says so.
+    /// Looks whether an image is there or could be fetched, and fetches nothing where one can ask without. A backend that has
+    /// no way to ask says so.
     ///
     /// # Errors
     /// With the reason for which [`image`](Self::image) would fail now.
@@ -109,6 +114,37 @@ pub trait Session: Send + Sync {
         let message = format!("this backend cannot look for the image `{reference}` without fetching it");
         Box::pin(async { Err(StartError { reason: Reason::CouldNotStart, message }) })
     }
+
+    /// Looks whether something is at a path of the workspace now: a file, a directory, or a link, wherever that leads; no
+    /// link on the way is followed. What was captured is there from the beginning.
+    ///
+    /// # Errors
+    /// When there is no workspace, or it cannot be looked into; that may pass.
+    ///
+    /// # Cancel safety
+    /// Nothing comes of a dropped question.
+    fn has_file<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<bool, WorkspaceError>>;
+
+    /// Copies what fits these patterns, as [`glob`](crate::base::glob) has them, out of the workspace to `into`, where nothing is yet and
+    /// whose parent is ours: files, links and directories, with their permissions but not their owners, as they are while
+    /// steps may go on. A directory that fits comes without what is in it, unless that fits too. `.git` in the root never does.
+    ///
+    /// `into` is there once it is whole, and only then; what a workspace of anybody's making holds does no harm to it
+    /// (see [`archive`](crate::base::archive)). This is how artifacts and caches will come out of a run; nothing in the product
+    /// calls it before they do.
+    ///
+    /// # Errors
+    /// When there is no workspace, it cannot be read, it holds more than the limits allow, or the connection is cut again and
+    /// again. Nothing is left at `into` then.
+    ///
+    /// # Cancel safety
+    /// When it is dropped, nothing is left soon after.
+    fn fetch<'a>(
+        &'a self,
+        patterns: &'a [String],
+        into: &'a Path,
+        limits: &'a Limits,
+    ) -> BoxFuture<'a, Result<Fetched, WorkspaceError>>;
 
     /// Starts a container whose program waits for [`Control::go`].
     ///
@@ -134,7 +170,11 @@ pub struct Started {
 
 /// The handle on a started container.
 pub trait Control: Send + Sync {
-    /// Lets the program run, which reaches services by these names.
+    /// Lets the program run, which reaches services by these names. Where it begins a while after it may, as an image's own on
+    /// a cluster, that is waited for, if not for ever.
+    ///
+    /// # Cancel safety
+    /// It may run as soon as the future was polled, also when that is dropped then.
     fn go(&self, hosts: Hosts) -> BoxFuture<'_, ()>;
     /// TERM now, KILL after the spec's grace.
     fn stop(&self) -> BoxFuture<'_, ()>;

@@ -19,6 +19,9 @@ use crate::plan::{ImageFile, Network, Resources};
 /// Bytes that a program may write to its file of outputs (language L21).
 pub const MAX_OUTPUT: usize = 1 << 20;
 
+/// Paths that are told of what was left out.
+const MOST_LEFT_OUT: usize = 100;
+
 /// Names that a program reaches others by, and where they are.
 pub type Hosts = BTreeMap<String, IpAddr>;
 
@@ -29,6 +32,9 @@ pub struct RunSpec {
     pub run: RunId,
     /// The workspace: mounted at `/workspace` in every step; none for `run --image` without a source.
     pub workspace: Option<Tree>,
+    /// One container of the run is all that ever sees the workspace, and nobody asks for a file of it once that was started:
+    /// it need not outlive that container.
+    pub workspace_once: bool,
     /// The group that files of the workspace belong to; every step has it as a supplementary group.
     pub workspace_gid: u32,
     /// Steps that use the same lane never run at the same time. How many steps use each lane.
@@ -299,6 +305,44 @@ pub struct StartError {
     pub reason: Reason,
     /// What the daemon said.
     pub message: String,
+}
+
+/// What was fetched from a workspace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// Files, directories and links that are there now.
+    pub entries: u64,
+    /// Bytes of all files together.
+    pub bytes: u64,
+    /// What fitted and was left out, as it cannot be had elsewhere: pipes, devices, sockets, and links that lead out of the
+    /// workspace. The first paths of these; no more than a hundred.
+    pub left_out: Vec<String>,
+    /// How many these are in all.
+    pub left_out_in_all: u64,
+}
+
+impl Fetched {
+    /// Counts something that was left out.
+    pub(super) fn leave_out(&mut self, path: String) {
+        self.left_out_in_all += 1;
+        if self.left_out.len() < MOST_LEFT_OUT {
+            self.left_out.push(path);
+        }
+    }
+}
+
+/// A workspace that cannot be looked into.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WorkspaceError {
+    /// The run has none.
+    #[error("there is no workspace")]
+    None,
+    /// It cannot be looked into now.
+    #[error("cannot look into the workspace: {0}")]
+    Look(String),
+    /// Files of it cannot be had.
+    #[error("cannot fetch files of the workspace: {0}")]
+    Fetch(String),
 }
 
 impl From<LocalError> for StartError {

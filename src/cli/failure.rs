@@ -6,7 +6,7 @@ use super::args::Chosen;
 use super::exit::Exit;
 use super::output;
 use super::secrets::SecretFileError;
-use crate::base::{Diagnostic, SourceText};
+use crate::base::{Diagnostic, SourceText, with_causes};
 use crate::config::SettingsError;
 use crate::frontend::{self, Choice};
 use crate::ledger::{Object, ObjectKind};
@@ -17,7 +17,7 @@ const CLEAN: &str = "`windlass clean` removes it";
 
 /// A state directory that cannot be used.
 pub(super) fn home(error: &HomeError) -> Exit {
-    output::error(&output::chain(error), Some(error.help()));
+    output::error(&with_causes(error), Some(error.help()));
     Exit::StoreUnusable
 }
 
@@ -25,7 +25,7 @@ pub(super) fn home(error: &HomeError) -> Exit {
 pub(super) fn settings(error: &SettingsError) -> Exit {
     match error {
         SettingsError::Invalid { text, diagnostic } => diagnostics(text, std::slice::from_ref(diagnostic)),
-        _ => output::error(&output::chain(error), error.help()),
+        _ => output::error(&with_causes(error), error.help()),
     }
     Exit::Usage
 }
@@ -40,7 +40,7 @@ pub(super) fn choice(chosen: &Chosen) -> Result<Choice, Exit> {
 
 /// A file of secrets that cannot be used.
 pub(super) fn secret_file(error: &SecretFileError) -> Exit {
-    output::error(&output::chain(error), Some(error.help()));
+    output::error(&with_causes(error), Some(error.help()));
     Exit::Usage
 }
 
@@ -70,7 +70,7 @@ pub(super) fn run(error: &RunError, signal: Option<Exit>) -> Exit {
                 output::error(&unmet.what, Some(unmet.help));
             }
         }
-        _ => output::error(&output::chain(error), error.help().as_deref()),
+        _ => output::error(&with_causes(error), error.help().as_deref()),
     }
     signal.unwrap_or(Exit::of_class(class))
 }

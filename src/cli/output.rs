@@ -2,7 +2,6 @@
 //!
 //! Nothing here fails or ends a run: who reads may go away at any time.
 
-use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -103,17 +102,6 @@ fn problem(word: &str, color: &str, message: &str, help: Option<&str>) {
     for line in help.into_iter().flat_map(str::lines) {
         note(format_args!("help: {}", visible(line)));
     }
-}
-
-/// An error and its causes on one line.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// Whether this stream may carry colours.

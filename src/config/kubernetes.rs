@@ -29,6 +29,8 @@ pub struct Kubernetes {
     pub workspace_size: Option<String>,
     /// The class gives volumes that pods of several nodes share.
     pub shared_workspace: bool,
+    /// An image with the helper.
+    pub helper_image: Option<String>,
     /// Pods are made as the Pod Security Standard *restricted* wants them.
     pub restricted: bool,
     /// The user that restricted pods run as, where nothing else says one.
@@ -66,6 +68,7 @@ pub(super) struct Written {
     workspace_size: Option<Spanned<String>>,
     #[serde(default)]
     shared_workspace: bool,
+    helper_image: Option<Spanned<String>>,
     #[serde(default)]
     restricted: bool,
     user: Option<u32>,
@@ -118,6 +121,17 @@ impl Written {
                 .map(|value| one(value, is_quantity, "is not a size", "write it like `10Gi`"))
                 .transpose()?,
             shared_workspace: self.shared_workspace,
+            helper_image: self
+                .helper_image
+                .map(|value| {
+                    one(
+                        value,
+                        is_image,
+                        "is not the name of an image",
+                        "write it like `registry/windlass/helper:1.0`",
+                    )
+                })
+                .transpose()?,
             restricted: self.restricted,
             user: self.user.map(i64::from),
             patience: patience.transpose()?,
@@ -128,6 +142,11 @@ impl Written {
 fn is_name(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
     !text.is_empty() && text.len() <= 253 && text.chars().all(plain) && !text.starts_with(['-', '.'])
+}
+
+/// What a reference is in full the nodes say.
+fn is_image(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains("://")
 }
 
 fn is_server(text: &str) -> bool {

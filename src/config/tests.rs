@@ -138,15 +138,18 @@ fn a_cluster_is_used_as_it_is_set() {
         restricted = true
         user = 1000
         patience = "90s"
+        helper_image = "registry:5000/windlass/helper:1.0"
     "#;
     let set = Settings::parse("config.toml", text).unwrap().kubernetes;
     assert_eq!((set.namespace.as_deref(), set.storage_class.as_deref()), (Some("ci"), Some("")));
     assert_eq!(set.patience, Some(std::time::Duration::from_secs(90)));
+    assert_eq!(set.helper_image.as_deref(), Some("registry:5000/windlass/helper:1.0"));
     assert_eq!(set.tolerations[0].key.as_deref(), Some("ci"));
     for (line, word) in [
         ("namespace = \"C I\"", "is not a name"),
         ("server = \"127.0.0.1:8001\"", "is not the address"),
         ("workspace_size = \"big\"", "is not a size"),
+        ("helper_image = \"https://registry/helper\"", "is not the name of an image"),
         ("patience = \"5\"", "is not a time"),
         ("patience = \"0s\"", "is not a time"),
         ("nodes = 1", "unknown field"),

@@ -18,6 +18,8 @@ const FIRST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(5);
 /// How long a look may take.
 const LOOK: Duration = Duration::from_secs(10);
+/// The same for an image: a backend may have to fetch it to see it.
+const FETCH: Duration = Duration::from_mins(5);
 
 /// What a look found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,15 +63,16 @@ pub(super) async fn wait(world: &World, kind: Awaited, what: &str, limit: Durati
         return Err(cannot(problem));
     }
     let mut last = "nothing was heard of it".to_owned();
+    let patience = if kind == Awaited::Image { FETCH } else { LOOK };
     let looking = async {
         let mut pause = FIRST;
         loop {
-            match timeout(LOOK, look(world, kind, what)).await {
+            match timeout(patience, look(world, kind, what)).await {
                 Ok(Ok(Found::There)) => return Ok(()),
                 Ok(Ok(Found::NotYet(why))) => last = why,
                 Ok(Ok(Found::Never(why))) => return Err(cannot(&why)),
                 Ok(Err(end)) => return Err(end),
-                Err(_) => last = format!("there was no answer within {}", show_duration(LOOK)),
+                Err(_) => last = format!("there was no answer within {}", show_duration(patience)),
             }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST);
@@ -93,7 +96,7 @@ async fn look(world: &World, kind: Awaited, what: &str) -> Result<Found, End> {
         Err(error)
             if matches!(
                 error.reason,
-                Reason::ImageNotFound | Reason::ImagePullFailed | Reason::ImageRefused
+                Reason::ImageNotFound | Reason::ImagePullFailed | Reason::ImageRefused | Reason::Quota
             ) =>
         {
             Ok(Found::NotYet(error.message))

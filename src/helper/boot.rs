@@ -96,14 +96,20 @@ fn copy(from: usize, to: usize) {
     // Zeroing it would want `memset`, which is not here.
     let mut buffer = MaybeUninit::<[u8; SIZE]>::uninit();
     loop {
-        let count = open(call(number::READ, [from, (&raw mut buffer) as usize, SIZE, 0, 0]), b"windlass-helper: cannot read a part of it\n");
+        let count = open(
+            call(number::READ, [from, (&raw mut buffer) as usize, SIZE, 0, 0]),
+            b"windlass-helper: cannot read a part of it\n",
+        );
         if count == 0 {
             return;
         }
         let mut written = 0;
         while written < count {
             let from = (&raw const buffer) as usize + written;
-            written += open(call(number::WRITE, [to, from, count - written, 0, 0]), b"windlass-helper: no memory for it\n");
+            written += open(
+                call(number::WRITE, [to, from, count - written, 0, 0]),
+                b"windlass-helper: no memory for it\n",
+            );
         }
     }
 }
@@ -128,7 +134,10 @@ extern "C" fn begin(stack: *const usize) -> ! {
         path[PART] += 1;
     }
     let empty = c"";
-    call(number::EXECVEAT, [whole, empty.as_ptr() as usize, argv as usize, environment as usize, AT_EMPTY_PATH]);
+    call(
+        number::EXECVEAT,
+        [whole, empty.as_ptr() as usize, argv as usize, environment as usize, AT_EMPTY_PATH],
+    );
     refuse(b"windlass-helper: it cannot be executed\n")
 }
 

@@ -5,12 +5,17 @@
 //! its runner is gone. One thread, one loop around `poll`: whatever the other side does or fails to
 //! do, a deadline is kept.
 
+mod beneath;
 mod cgroup;
 #[path = "../base/glob.rs"]
 #[expect(dead_code, reason = "whether a pattern is one was asked long before")]
 mod glob;
 mod handed;
+#[path = "../base/archive/inside.rs"]
+mod inside;
 mod output;
+mod pack;
+mod pipes;
 mod probe;
 mod program;
 mod protocol;
@@ -20,15 +25,20 @@ mod substitute;
 #[path = "../base/substitution/mod.rs"]
 mod substitution;
 mod sys;
+mod tasks;
 mod unpack;
 mod user;
+mod workspace;
 
+use std::fs::{self, File};
 use std::io::{self, PipeReader};
 use std::os::fd::{AsRawFd, RawFd};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use output::{Output, Side};
+use output::Output;
+use pipes::Pipes;
 use program::Program;
 use protocol::{Cause, Command, EndRecord, Frames, Go};
 use shared_files::SharedFiles;
@@ -47,17 +57,25 @@ const FLUSH: Duration = Duration::from_secs(10);
 const STOPPED: Duration = Duration::from_hours(24);
 
 const STDIN: RawFd = 0;
-const STDOUT: RawFd = 1;
+/// Where a cluster reads why a container has ended.
+const REASON: &str = "/dev/termination-log";
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
-    let mut in_pod = false;
+    let (mut in_pod, mut opens) = (false, None);
     match args.next().as_deref() {
-        Some("remove") => return remove(args),
+        Some("remove") => return tasks::remove(args),
+        Some("root") => return tasks::is_root(),
+        Some("names") => return tasks::names(args),
+        Some("install") => return tasks::install(args),
+        Some("tend") => return tasks::tend(),
+        Some("tended") => return tasks::is_tended(),
         Some("probe") => return probe::probe(args),
         Some("substitute") => return substitute::substitute(args),
         Some("unpack") => return unpack::unpack(args),
-        Some("pod") => in_pod = true,
+        Some("look") => return workspace::look(args),
+        Some("pack") => return pack::pack(args),
+        Some("pod") => (in_pod, opens) = (true, args.next()),
         Some(_) => return refuse("unknown argument"),
         None => {}
     }
@@ -66,6 +84,8 @@ fn main() -> ExitCode {
         return refuse("windlass-helper is PID 1 of a container, not a command");
     }
     match Helper::new(in_pod).and_then(Helper::run) {
+        // What comes after it in its pod must not begin then.
+        Ok(()) if opens.is_some_and(|file| !Path::new(&file).exists()) => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(&error.to_string()),
     }
@@ -76,24 +96,19 @@ fn refuse(why: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Removes directory trees as root, for a runner that may not.
-fn remove(paths: impl Iterator<Item = String>) -> ExitCode {
-    for path in paths {
-        match std::fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return refuse(&format!("cannot remove {path}: {error}"));
-            }
-            _ => {}
-        }
-    }
-    ExitCode::SUCCESS
+/// Refuses where a cluster is to know why, too.
+fn refuse_in_pod(why: &str) -> ExitCode {
+    // It may not be there, and then standard error says it alone.
+    let _ = fs::write(REASON, why);
+    refuse(why)
 }
 
 /// A program that runs or has just ended.
 struct Running {
     pid: i32,
-    stdout: Option<PipeReader>,
-    stderr: Option<PipeReader>,
+    pipes: Pipes,
+    /// Where what we have as our own output leads once it has ended.
+    nowhere: File,
     grace: Duration,
     oom_kills_before: u32,
     /// When TERM is due.
@@ -139,8 +154,7 @@ impl Helper {
         sys::set_nonblocking(wake.as_raw_fd())?;
         sys::catch_signals(signals.into())?;
         sys::set_nonblocking(STDIN)?;
-        sys::set_nonblocking(STDOUT)?;
-        let mut output = Output::new(STDOUT);
+        let mut output = Output::new(sys::keep_output()?);
         if in_pod {
             output.keep();
         }
@@ -166,8 +180,9 @@ impl Helper {
             self.wait();
             self.listen();
             self.reap();
-            self.pass_output_on();
             self.keep_deadlines();
+            // After the sweep and before the end, so that all is read however late it is.
+            self.pass_output_on();
             self.finish_when_ended();
             // A runner that does not listen any more changes nothing: the log keeps what it can.
             self.broken |= self.output.send().is_err();
@@ -232,21 +247,22 @@ impl Helper {
         }
         // What is broken is always ready to say so.
         if !self.output.is_empty() && !self.output.is_held() && !self.broken {
-            wanted.push((STDOUT, sys::POLLOUT));
+            wanted.push((self.output.fd(), sys::POLLOUT));
         }
         let lingers = self.linger && self.orphan_at.is_none();
         let given_up = self.given_up_at();
         let mut until = self.finished.filter(|_| !lingers).map(|at| self.flushed_by(at));
         if let Some(running) = self.running.as_ref().filter(|_| self.finished.is_none()) {
             if running.swept || self.output.has_room() {
-                let pipes = running.stdout.iter().chain(&running.stderr);
-                wanted.extend(pipes.map(|pipe| (pipe.as_raw_fd(), sys::POLLIN)));
+                wanted.extend(running.pipes.fds().map(|pipe| (pipe, sys::POLLIN)));
             }
             until = match (running.status, running.kill_at) {
                 (Some((_, at)), _) if running.swept => Some(at + SWEPT),
                 (Some((_, at)), _) => Some(at + LEAK),
                 (None, Some(kill_at)) => Some(kill_at),
-                (None, None) => Some(given_up.map_or(running.deadline, |orphan| orphan.min(running.deadline))),
+                (None, None) => {
+                    Some(given_up.map_or(running.deadline, |orphan| orphan.min(running.deadline)))
+                }
             };
         }
         until = until.or(given_up.filter(|_| self.in_pod && self.finished.is_none()));
@@ -262,10 +278,11 @@ impl Helper {
                 None => break,
                 Some([]) => self.alone(),
                 Some(bytes) => {
-                    self.frames.push(bytes);
                     if self.in_pod {
                         self.heard = Some(Instant::now());
-                        self.frames.skip_to_listen();
+                        self.frames.push_to_listen(bytes);
+                    } else {
+                        self.frames.push(bytes);
                     }
                 }
             }
@@ -346,8 +363,8 @@ impl Helper {
                 let limit = Duration::from_millis(go.timeout_ms.min(u64::from(u32::MAX) * 1000));
                 self.running = Some(Running {
                     pid: program.pid,
-                    stdout: Some(program.stdout),
-                    stderr: Some(program.stderr),
+                    pipes: Pipes::new(program.stdout, program.stderr),
+                    nowhere: program.nowhere,
                     grace: Duration::from_millis(go.grace_ms.min(u64::from(u32::MAX))),
                     oom_kills_before,
                     deadline: Instant::now() + limit,
@@ -400,26 +417,16 @@ impl Helper {
         while let Some((pid, status)) = sys::reap() {
             if let Some(running) = self.running.as_mut().filter(|running| running.pid == pid) {
                 running.status = Some((status, Instant::now()));
+                // Nothing but what it left behind holds its output open now.
+                let nowhere = running.nowhere.as_raw_fd();
+                sys::redirect_output(nowhere, nowhere);
             }
         }
     }
 
     fn pass_output_on(&mut self) {
-        let Some(running) = &mut self.running else { return };
-        let mut buffer = [0; 64 << 10];
-        let pipes = [(&mut running.stdout, Side::Stdout), (&mut running.stderr, Side::Stderr)];
-        for (pipe, side) in pipes {
-            while let Some(open) = pipe.as_ref().filter(|_| running.swept || self.output.has_room()) {
-                match sys::read_some(open.as_raw_fd(), &mut buffer) {
-                    None => break,
-                    Some([]) => *pipe = None,
-                    Some(bytes) => self.output.take(bytes, side),
-                }
-                // Turns are taken, so that a flood on one stream does not starve the other.
-                if self.output.send().is_err() {
-                    break;
-                }
-            }
+        if let Some(running) = &mut self.running {
+            running.pipes.pass_on(&mut self.output, running.swept);
         }
     }
 
@@ -432,8 +439,7 @@ impl Helper {
         }
         let Some(running) = &mut self.running else { return };
         if let Some((_, ended)) = running.status {
-            let open = running.stdout.is_some() || running.stderr.is_some();
-            if now >= ended + LEAK && !running.swept && open {
+            if now >= ended + LEAK && !running.swept && running.pipes.are_open() {
                 // Nobody may be there: the runner can be so slow that we have not read all yet.
                 running.leaky = sys::send(-1, sys::SIGKILL);
                 running.swept = true;
@@ -455,8 +461,7 @@ impl Helper {
         }
         let Some(running) = &self.running else { return };
         let Some((status, ended)) = running.status else { return };
-        let open = running.stdout.is_some() || running.stderr.is_some();
-        if open && ended.elapsed() < SWEPT {
+        if running.pipes.are_open() && ended.elapsed() < SWEPT {
             return;
         }
         let figures = cgroup::figures();

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
 
-use crate::protocol::{EndRecord, Report, Token};
-use crate::sha256::Sha256;
-use crate::sys;
+use super::protocol::{EndRecord, Report, Token};
+use super::sha256::Sha256;
+use super::sys;
 
 /// Above this much waiting output the program's pipes are left alone, so that the program waits too.
 const HIGH_WATER: usize = 256 << 10;
@@ -41,6 +41,8 @@ pub struct Output {
     before: VecDeque<u8>,
     /// Nothing is sent while nobody listens.
     held: bool,
+    /// The end record is in the queue: nothing comes behind it.
+    has_ended: bool,
     /// Until which offset the runner has everything, where it says so.
     acknowledged: Option<u64>,
     token: Token,
@@ -68,6 +70,7 @@ impl Output {
             offset: 0,
             before: VecDeque::new(),
             held: false,
+            has_ended: false,
             acknowledged: None,
             token: Token::default(),
             limit: u64::MAX,
@@ -83,6 +86,11 @@ impl Output {
         }
     }
 
+    /// Where it goes.
+    pub fn fd(&self) -> RawFd {
+        self.to
+    }
+
     pub fn begin(&mut self, limit: u64) {
         self.limit = limit;
     }
@@ -94,7 +102,7 @@ impl Output {
 
     /// Says that we are here, unless there is more to say.
     pub fn say_here(&mut self) {
-        if self.is_empty() {
+        if self.is_empty() && !self.has_ended {
             self.queue.extend(Report::Here.encode());
         }
     }
@@ -249,7 +257,11 @@ impl Output {
         record.dropped_bytes = self.dropped;
         record.dropped_lines = self.dropped_lines + partial;
         self.queue.extend(Report::Ended(Box::new(record)).encode());
-        self.queue.push_back(b'\n');
+        self.has_ended = true;
+        if self.acknowledged.is_none() {
+            // For the engine's log, which is one of lines.
+            self.queue.push_back(b'\n');
+        }
     }
 
     /// Sends as much as goes without waiting.

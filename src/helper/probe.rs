@@ -70,9 +70,7 @@ fn told() -> Option<Box<Go>> {
 impl Question {
     fn holds(&self) -> bool {
         match self {
-            Self::Ports(ports) => {
-                ports.iter().all(|port| TcpStream::connect_timeout(port, ANSWER).is_ok())
-            }
+            Self::Ports(ports) => ports.iter().all(|port| TcpStream::connect_timeout(port, ANSWER).is_ok()),
             Self::Http(address, path) => answers(*address, path).is_ok_and(|answers| answers),
             Self::Command(go) => program::succeeds(go),
         }
@@ -100,6 +98,8 @@ fn answers(address: SocketAddr, path: &str) -> io::Result<bool> {
 
 /// Whether an HTTP answer begins like one whose status is 2xx.
 fn is_success(answer: &[u8]) -> bool {
-    let status = answer.strip_prefix(b"HTTP/1.").and_then(|rest| rest.strip_prefix(b"0 ").or(rest.strip_prefix(b"1 ")));
+    let status = answer
+        .strip_prefix(b"HTTP/1.")
+        .and_then(|rest| rest.strip_prefix(b"0 ").or(rest.strip_prefix(b"1 ")));
     matches!(status, Some([b'2', b'0'..=b'9', b'0'..=b'9']))
 }

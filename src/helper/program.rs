@@ -1,8 +1,9 @@
 //! The program of a step: how it is started, and as whom.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, PipeReader};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -23,6 +24,7 @@ pub struct Program {
     pub pid: i32,
     pub stdout: PipeReader,
     pub stderr: PipeReader,
+    pub nowhere: File,
 }
 
 impl Program {
@@ -38,8 +40,12 @@ impl Program {
         }
         let pipes = || -> io::Result<_> { Ok((io::pipe()?, io::pipe()?)) };
         let ((stdout, out), (stderr, err)) = pipes().map_err(|error| format!("no pipes: {error}"))?;
+        let nowhere = File::options().write(true).open("/dev/null");
+        let nowhere = nowhere.map_err(|error| format!("cannot open /dev/null: {error}"))?;
+        // Whoever writes to what PID 1 has there means the step's log, and must not break into what we say.
+        sys::redirect_output(out.as_raw_fd(), err.as_raw_fd());
         let child = spawn(go, &argv, out.into(), err.into())?;
-        Ok(Self { pid: child.id().cast_signed(), stdout, stderr })
+        Ok(Self { pid: child.id().cast_signed(), stdout, stderr, nowhere })
     }
 }
 

@@ -23,6 +23,7 @@
 mod fields;
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use fields::{Decoder, Encoder};
 
@@ -35,7 +36,7 @@ pub const OUTPUT: &str = "/windlass/output";
 /// Bytes of it that are passed on: one more than there may be, so that too many are seen as such.
 pub const MAX_OUTPUT: u64 = (1 << 20) + 1;
 
-/// Where the files are made that a step sees in the place of the workspace's: `0`, `1` and so on.
+/// Where a container can have the files made that a step sees in the place of the workspace's: `0`, `1` and so on.
 pub const LAYER: &str = "/windlass-layer";
 
 /// There are no more of them.
@@ -46,6 +47,24 @@ pub const LAYER_FILE: u8 = b'f';
 
 /// The same before a pattern that stands for no file.
 pub const LAYER_UNUSED: u8 = b'u';
+
+/// Said of a path of the workspace by who looks: something is there.
+pub const PRESENT: u8 = b'1';
+
+/// The same: nothing is.
+pub const ABSENT: u8 = b'0';
+
+/// Said of what fits and was not packed, before each path, which ends with NUL; of this many at most.
+pub const LEFT_OUT: u8 = b'l';
+
+/// Paths that are said of what was left out.
+pub const MOST_LEFT_OUT: usize = 100;
+
+/// Said before their number in all.
+pub const LEFT_OUT_IN_ALL: u8 = b'n';
+
+/// Said before why there is no whole archive.
+pub const NOT_PACKED: u8 = b'e';
 
 /// Longer frames are malformed.
 const MAX_FRAME: usize = 64 << 20;
@@ -382,12 +401,12 @@ impl Frames {
 
     /// The next command, when all of it is there.
     pub fn command(&mut self) -> Result<Option<Command>, Malformed> {
-        self.next(Command::decode)
+        self.next(1..=6, Command::decode)
     }
 
     /// The next report, when all of it is there.
     pub fn report(&mut self) -> Result<Option<Report>, Malformed> {
-        self.next(Report::decode)
+        self.next(1..=5, Report::decode)
     }
 
     /// Forgets everything before the next [`Report::Resumed`] with this token; whether it is there.
@@ -401,17 +420,29 @@ impl Frames {
         found.is_some()
     }
 
-    /// Forgets everything before the last [`Command::Listen`], if there is one: the rest of a command that a cut has
-    /// torn, and what whoever listens anew says again.
-    pub fn skip_to_listen(&mut self) {
+    /// Takes in the next bytes, and forgets everything before the last [`Command::Listen`] that is whole with them: the
+    /// rest of a command that a cut has torn, and what whoever listens anew says again.
+    pub fn push_to_listen(&mut self, bytes: &[u8]) {
         let whole = Command::Listen(Token::default()).encode();
         let start = whole.get(..HEADER + CALL.len()).unwrap_or_default();
-        if let Some(found) = self.buffer.windows(start.len()).rposition(|window| window == start) {
-            self.buffer.drain(..found);
+        // What came before them was searched then, but for what may be its beginning.
+        let from = self.buffer.len().saturating_sub(start.len() - 1);
+        self.push(bytes);
+        let new = self.buffer.get(from..).unwrap_or_default();
+        if let Some(found) = new.windows(start.len()).rposition(|window| window == start) {
+            self.buffer.drain(..from + found);
         }
     }
 
-    fn next<T>(&mut self, decode: fn(u8, &[u8]) -> Result<T, Malformed>) -> Result<Option<T>, Malformed> {
+    fn next<T>(
+        &mut self,
+        kinds: RangeInclusive<u8>,
+        decode: fn(u8, &[u8]) -> Result<T, Malformed>,
+    ) -> Result<Option<T>, Malformed> {
+        // Nobody waits for the length of what is no frame.
+        if self.buffer.first().is_some_and(|kind| !kinds.contains(kind)) {
+            return Err(Malformed("unknown kind"));
+        }
         let Some((&[kind, a, b, c, d], rest)) = self.buffer.split_first_chunk::<HEADER>() else {
             return Ok(None);
         };

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{self, Write};
 
-const HOSTS: &str = "/etc/hosts";
+pub const HOSTS: &str = "/etc/hosts";
 const PATHS: [&str; 3] = [HOSTS, "/etc/hostname", "/etc/resolv.conf"];
 
 /// Their content before the program ran.

@@ -2,10 +2,10 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::raw::{c_char, c_int, c_long, c_short, c_uint, c_ulong, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::os::raw::{c_char, c_int, c_long, c_short, c_uint, c_ulong, c_void};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ pub const POLLOUT: c_short = 4;
 
 const F_SETFL: c_int = 4;
 pub const O_NONBLOCK: c_int = 0o4000;
+pub const O_PATH: c_int = 0o10_000_000;
 #[cfg(target_arch = "aarch64")]
 pub const O_DIRECTORY: c_int = 0o40000;
 #[cfg(target_arch = "aarch64")]
@@ -86,6 +87,7 @@ unsafe extern "C" {
     fn getegid() -> c_uint;
     fn umask(mask: c_uint) -> c_uint;
     fn getrusage(who: c_int, usage: *mut Rusage) -> c_int;
+    fn dup2(from: c_int, to: c_int) -> c_int;
     fn write(fd: c_int, bytes: *const c_void, count: usize) -> isize;
     fn read(fd: c_int, bytes: *mut c_void, count: usize) -> isize;
 }
@@ -120,7 +122,6 @@ extern "C" fn on_signal(signal: c_int, info: *const SigInfo, _context: *const c_
 
 /// Routes CHLD, and what the runner may say by signals, into the pipe whose writing end this is.
 pub fn catch_signals(wake: OwnedFd) -> io::Result<()> {
-    use std::os::fd::IntoRawFd;
     set_nonblocking(wake.as_raw_fd())?;
     WAKE.store(wake.into_raw_fd(), Ordering::Relaxed);
     for signal in [SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2] {
@@ -154,6 +155,22 @@ pub fn runner_listens() -> bool {
 pub fn set_nonblocking(fd: RawFd) -> io::Result<()> {
     // SAFETY: changes a flag of a descriptor, nothing in memory.
     check(unsafe { fcntl(fd, F_SETFL, O_NONBLOCK) })
+}
+
+/// Our standard output under a name of its own, so that it stays ours when it is redirected; it does not block.
+pub fn keep_output() -> io::Result<RawFd> {
+    let [stdout, stderr] = [io::stdout().as_fd(), io::stderr().as_fd()].map(|fd| fd.try_clone_to_owned());
+    let stdout = stdout?.into_raw_fd();
+    set_nonblocking(stdout)?;
+    // Open to our end, as the other: once one of them is closed, a runtime ends all that is attached.
+    let _ = stderr?.into_raw_fd();
+    Ok(stdout)
+}
+
+/// Makes our standard output and standard error other names for what these are open for.
+pub fn redirect_output(out: RawFd, err: RawFd) {
+    // SAFETY: changes the table of descriptors, nothing in memory; of open ones it cannot fail.
+    unsafe { (dup2(out, 1), dup2(err, 2)) };
 }
 
 /// Reads what is there; `None` when there is nothing now, an empty slice at the end.

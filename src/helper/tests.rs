@@ -1,17 +1,39 @@
 //! The protocol on both sides of a stream that is cut anywhere, and those parts of the program that
 //! need no container.
 
+use std::fs::Permissions;
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+
 use proptest::prelude::*;
+use sha2::Digest;
 
-use super::protocol::{Cause, Command, EndRecord, Frames, Go, Hidden, Report};
+use super::protocol::{self, Cause, Command, EndRecord, Frames, Go, Hidden, Report};
 
+#[path = "output.rs"]
+#[expect(unreachable_pub, dead_code, reason = "written for another crate root, the program's own")]
+mod output;
+#[path = "pipes.rs"]
+#[expect(unreachable_pub, dead_code, reason = "written for another crate root, the program's own")]
+mod pipes;
 #[path = "sha256.rs"]
 #[expect(clippy::many_single_char_names, reason = "the names of the standard")]
 #[expect(unreachable_pub, reason = "written for another crate root, the program's own")]
 mod sha256;
+#[path = "sys.rs"]
+#[expect(clippy::cast_possible_truncation, reason = "flags of the kernel have their place")]
+#[expect(
+    unreachable_pub,
+    dead_code,
+    unsafe_code,
+    reason = "written for another crate root, the program's own"
+)]
+mod sys;
 #[path = "user.rs"]
 #[expect(unreachable_pub, dead_code, reason = "written for another crate root, the program's own")]
 mod user;
+mod way_out;
 
 fn go() -> Go {
     Go {
@@ -48,6 +70,25 @@ fn end() -> EndRecord {
         leaky: true,
         outputs: b"key=value\n".to_vec(),
     }
+}
+
+#[test]
+fn it_installs_itself_where_it_is_the_one_that_is_expected() {
+    let place = tempfile::tempdir().unwrap();
+    let [program, copy] = ["program", "copy"].map(|name| place.path().join(name));
+    std::fs::write(&program, super::EXECUTABLE).unwrap();
+    std::fs::set_permissions(&program, Permissions::from_mode(0o500)).unwrap();
+    let install = |sha256: &str| {
+        let output = std::process::Command::new(&program).arg("install").arg(&copy).arg(sha256).output();
+        let output = output.unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = install(&"0".repeat(64));
+    assert!(code == Some(1) && said.contains("not that of this windlass") && !copy.exists(), "{said}");
+    let sha256 = crate::base::hex(&sha2::Sha256::digest(super::EXECUTABLE));
+    assert_eq!(install(&sha256), (Some(0), String::new()));
+    assert!(std::fs::read(&copy).unwrap() == super::EXECUTABLE);
+    assert_eq!(copy.metadata().unwrap().permissions().mode() & 0o777, 0o555);
 }
 
 #[test]
@@ -111,6 +152,14 @@ fn a_secret_is_in_no_words() {
     assert!(shown.contains("TOKEN") && !shown.contains("hunter2"), "{shown}");
     let bytes = format!("{:?}", b"hunter2");
     assert!(!shown.contains(bytes.trim_matches(['[', ']'])), "{shown}");
+}
+
+#[test]
+fn words_among_the_reports_are_known_at_once() {
+    let mut frames = Frames::default();
+    frames.push(b"x\n");
+    frames.push(&Report::Stdout(b"more".to_vec()).encode());
+    assert!(frames.report().is_err());
 }
 
 #[test]
@@ -205,12 +254,66 @@ proptest! {
         let (mut frames, mut received) = (Frames::default(), Vec::new());
         // What is as short as that comes in one piece.
         for piece in torn.chunks(size).map(<[u8]>::to_vec).chain(sent.iter().map(Command::encode)) {
-            frames.push(&piece);
-            frames.skip_to_listen();
+            frames.push_to_listen(&piece);
             while let Some(command) = frames.command().unwrap() {
                 received.push(command);
             }
         }
         prop_assert_eq!(received, sent);
     }
+}
+
+#[test]
+fn a_flood_on_one_stream_does_not_starve_the_other() {
+    let (stdout, mut flood) = io::pipe().unwrap();
+    let (stderr, mut word) = io::pipe().unwrap();
+    let (mut heard, to) = io::pipe().unwrap();
+    for pipe in [&stdout, &stderr] {
+        sys::set_nonblocking(pipe.as_raw_fd()).unwrap();
+    }
+    // Both are there before anything is read.
+    let size = rustix::pipe::fcntl_setpipe_size(&flood, 1 << 20).unwrap();
+    flood.write_all(&vec![b'f'; size]).unwrap();
+    word.write_all(b"told").unwrap();
+    let (mut pipes, mut output) = (pipes::Pipes::new(stdout, stderr), output::Output::new(to.as_raw_fd()));
+    let (mut frames, mut buffer) = (Frames::default(), vec![0; 4096]);
+    let (mut before, mut told) = (0, Vec::new());
+    // A slow reader, who leaves room for one piece at a time.
+    sys::set_nonblocking(to.as_raw_fd()).unwrap();
+    while told.is_empty() {
+        pipes.pass_on(&mut output, false);
+        output.send().unwrap();
+        let count = heard.read(&mut buffer).unwrap();
+        frames.push(&buffer[..count]);
+        while let Some(report) = frames.report().unwrap().filter(|_| told.is_empty()) {
+            match report {
+                Report::Stdout(bytes) => before += bytes.len(),
+                Report::Stderr(bytes) => told = bytes,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert_eq!(told, b"told");
+    assert!(before <= 64 << 10, "{before} bytes came before");
+}
+
+#[test]
+fn all_there_is_is_read_at_the_end_whatever_room_there_is() {
+    let (stdout, mut program) = io::pipe().unwrap();
+    let (stderr, _) = io::pipe().unwrap();
+    let (_nobody_reads, to) = io::pipe().unwrap();
+    for fd in [stdout.as_raw_fd(), stderr.as_raw_fd(), to.as_raw_fd()] {
+        sys::set_nonblocking(fd).unwrap();
+    }
+    let (mut pipes, mut output) = (pipes::Pipes::new(stdout, stderr), output::Output::new(to.as_raw_fd()));
+    while output.has_room() {
+        program.write_all(&vec![b'f'; 32 << 10]).unwrap();
+        pipes.pass_on(&mut output, false);
+    }
+    program.write_all(b"the end").unwrap();
+    pipes.pass_on(&mut output, false);
+    assert!(pipes.are_open());
+    drop(program);
+    pipes.pass_on(&mut output, true);
+    assert!(!pipes.are_open());
 }

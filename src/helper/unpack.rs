@@ -1,4 +1,4 @@
-//! `windlass-helper unpack DIR`: makes a directory hold what an archive on standard input does.
+//! `windlass-helper unpack DIR`: makes a directory that holds what an archive on standard input does.
 //!
 //! The archive is the runner's own: `ustar` with `pax` records for names, link targets and times, and behind its end
 //! the sha256 of all of it. Whatever the directory held before is removed, so that a cut upload can be begun anew.
@@ -19,19 +19,13 @@ const SILENCE: Duration = Duration::from_secs(120);
 const BLOCK: usize = 512;
 /// Records of one entry are never longer: they hold a name, a target and a time.
 const MAX_RECORDS: u64 = 1 << 20;
-/// Where a cluster reads why a container has ended.
-const REASON: &str = "/dev/termination-log";
 
 /// Unpacks, and says by its code whether all of it came.
 pub fn unpack(mut args: impl Iterator<Item = String>) -> ExitCode {
     let unpacked = args.next().ok_or_else(|| io::Error::other("unpack needs a directory"));
     match unpacked.and_then(|directory| Archive { digest: Sha256::new() }.unpack(Path::new(&directory))) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // It may not be there, and then standard error says it alone.
-            let _ = fs::write(REASON, error.to_string());
-            crate::refuse(&error.to_string())
-        }
+        Err(error) => crate::refuse_in_pod(&error.to_string()),
     }
 }
 
@@ -50,6 +44,7 @@ struct Records {
 
 impl Archive {
     fn unpack(mut self, root: &Path) -> io::Result<()> {
+        fs::create_dir_all(root)?;
         clear(root)?;
         let is_root = sys::own_user().0 == 0;
         let mut records = Records::default();
@@ -73,10 +68,6 @@ impl Archive {
             let (mode, uid, gid) =
                 (number(&header[100..108])?, number(&header[108..116])?, number(&header[116..124])?);
             let mode = Permissions::from_mode(u32::try_from(mode).unwrap_or(0o755));
-            if !is_root && path == root {
-                // The volume's own directory is somebody else's, who has let us write in it.
-                continue;
-            }
             match header[156] {
                 b'5' => {
                     fs::create_dir_all(&path)?;
@@ -164,11 +155,11 @@ impl Read for Archive {
 fn clear(root: &Path) -> io::Result<()> {
     for entry in fs::read_dir(root)? {
         let entry = entry?;
-        // A file system's own.
-        if entry.file_name() == "lost+found" {
-            continue;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?
+        } else {
+            fs::remove_file(entry.path())?
         }
-        if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path())? } else { fs::remove_file(entry.path())? }
     }
     Ok(())
 }
@@ -183,7 +174,11 @@ fn time(text: &[u8]) -> Option<SystemTime> {
     let (sign, text) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
     let (seconds, nanos) = text.split_once('.').unwrap_or((text, "0"));
     let since = Duration::new(seconds.parse().ok()?, nanos.parse().ok()?);
-    if sign > 0 { SystemTime::UNIX_EPOCH.checked_add(since) } else { SystemTime::UNIX_EPOCH.checked_sub(since) }
+    if sign > 0 {
+        SystemTime::UNIX_EPOCH.checked_add(since)
+    } else {
+        SystemTime::UNIX_EPOCH.checked_sub(since)
+    }
 }
 
 /// A field up to its first zero.

@@ -3,10 +3,9 @@
 use std::io::{Read, Write};
 use std::path::PathBuf;
 
-use super::locked::Locked;
 use super::rows::{self, Row, VERSION};
 use super::{LedgerError, Object, io_at, is_linked};
-use crate::base::RunId;
+use crate::base::{Locked, RunId};
 
 /// A run whose process is gone, locked against every other clean-up as long as this value lives.
 #[derive(Debug)]

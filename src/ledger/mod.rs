@@ -7,7 +7,6 @@
 //! it is made as it is stands in `docs/adr/0005-ledger.md`.
 
 mod dead;
-mod locked;
 mod rows;
 mod run;
 
@@ -21,8 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use dead::DeadRun;
 pub use run::RunLedger;
 
-use self::locked::Locked;
-use crate::base::RunId;
+use crate::base::{Locked, RunId};
 
 /// Something that was created outside this process.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -5,10 +5,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::locked::Locked;
 use super::rows::{Row, VERSION};
 use super::{LedgerError, Object, io_at};
-use crate::base::RunId;
+use crate::base::{Locked, RunId};
 
 /// The ledger of one live run. Any number of threads may use it at once.
 ///

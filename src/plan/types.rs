@@ -287,6 +287,18 @@ impl Plan {
         stages.flat_map(|stage| &mut stage.steps)
     }
 
+    /// The step whose one container is all that ever sees the workspace, when there is such a step.
+    pub fn sole_visitor(&self) -> Option<&Step> {
+        let may_run =
+            |step: &&Step| !step.mounts.is_empty() && !matches!(step.condition, Condition::False(_));
+        let mut visitors = self.all_steps().map(|(_, step)| step).filter(may_run);
+        let sole = visitors.next().filter(|_| visitors.next().is_none())?;
+        let has_late = self.all_stages().any(|stage| !stage.late.is_empty());
+        // Values are put into files beside it.
+        let once = sole.retry.max == 0 && sole.after_script.is_none() && sole.substitute.is_empty();
+        (once && !has_late).then_some(sole)
+    }
+
     /// The scopes that a step is in, the innermost first.
     pub fn scopes_of(&self, step: &Step) -> impl Iterator<Item = (&str, &Scope)> {
         self.scopes_from(step.scope.as_deref())
@@ -331,5 +343,32 @@ impl AllowFailure {
             AllowFailure::Yes => true,
             AllowFailure::ExitCodes(codes) => exit_code.is_some_and(|code| codes.contains(&code)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::sample::{plan, stage, step};
+
+    #[test]
+    fn a_workspace_has_one_visitor_when_no_other_container_can_ever_see_it() {
+        let sole = |steps: Vec<Step>| {
+            plan([stage("s", steps)]).sole_visitor().map(|step| step.id.as_str().to_owned())
+        };
+        let never = || Step { condition: Condition::False("false".to_owned()), ..step("never") };
+        let without = || Step { mounts: vec![], ..step("without") };
+        assert_eq!(sole(vec![never(), without(), step("a")]).as_deref(), Some("a"));
+        assert_eq!(sole(vec![without()]), None);
+        let perhaps = Step { condition: Condition::Late("true".to_owned()), ..step("b") };
+        assert_eq!(sole(vec![step("a"), perhaps]), None);
+        assert_eq!(sole(vec![Step { retry: Retry { max: 1, ..Retry::default() }, ..step("a") }]), None);
+        assert_eq!(sole(vec![Step { substitute: vec!["*".to_owned()], ..step("a") }]), None);
+        let key = "steps".to_owned();
+        let late = LateNode::Matrix { step: StepId::new("a"), key, env: "E".to_owned(), template: vec![] };
+        assert_eq!(plan([Stage { late: vec![late], ..stage("s", [step("a")]) }]).sole_visitor(), None);
+        let tidies =
+            Plan { finally: Some(stage("finally", [step("tidy")])), ..plan([stage("s", [step("a")])]) };
+        assert_eq!(tidies.sole_visitor(), None);
     }
 }

@@ -24,7 +24,6 @@ pub struct Feed {
     logs: Arc<dyn LogSource>,
     readers: Vec<Running>,
     failures: Vec<ReaderFailure>,
-    patience: Duration,
 }
 
 /// A reader that did not do its work. The run is none the worse for it.
@@ -48,7 +47,7 @@ impl Feed {
     /// A feed without readers; `logs` is where a reader that lags finds output again.
     pub fn new(plan: &Plan, logs: Arc<dyn LogSource>) -> Self {
         let plan = Arc::new(plan.clone());
-        Self { plan, logs, readers: Vec::new(), failures: Vec::new(), patience: PATIENCE }
+        Self { plan, logs, readers: Vec::new(), failures: Vec::new() }
     }
 
     /// Adds a reader, which gets the events sent from now on.
@@ -91,7 +90,7 @@ impl Feed {
         self.close();
         let mut failures = std::mem::take(&mut self.failures);
         for reader in std::mem::take(&mut self.readers) {
-            let message = if reader.queue.wait_for_end(self.patience) {
+            let message = if reader.queue.wait_for_end(PATIENCE) {
                 reader.thread.join().unwrap_or_else(|panic| Some(panic_message(panic.as_ref()).to_owned()))
             } else {
                 Some("reads no more, and was left behind".to_owned())

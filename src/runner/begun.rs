@@ -27,6 +27,8 @@ use crate::store::Record;
 const CLOSE: Duration = Duration::from_secs(30);
 /// How long something that nobody waits for any more may take to end.
 const PATIENCE: Duration = Duration::from_millis(1500);
+/// The same for a capture: it looks whether it goes on before each file, and a busy disk takes seconds for one.
+const CAPTURE: Duration = Duration::from_secs(5);
 
 /// A run that is in the ledger.
 pub(super) struct Begun {
@@ -115,7 +117,7 @@ impl Begun {
         let captured = match self.tree {
             Tree::None => None,
             Tree::There(captured) => Some(captured),
-            Tree::Coming(coming) => match timeout(PATIENCE, coming).await {
+            Tree::Coming(coming) => match timeout(CAPTURE, coming).await {
                 Ok(Ok(Ok(captured))) => Some(Box::new(captured)),
                 // What a failed or lasting capture has made is in the ledger.
                 _ => None,

@@ -22,6 +22,7 @@ pub(super) fn options(set: &Kubernetes) -> Options {
         storage_class: set.storage_class.clone(),
         workspace_size: set.workspace_size.clone().unwrap_or_else(|| default.workspace_size.clone()),
         shared_workspace: set.shared_workspace,
+        helper_image: set.helper_image.clone(),
         restricted: set.restricted,
         user: set.user,
         patience: set.patience.unwrap_or(default.patience),

@@ -2,7 +2,7 @@
 //! workspace. It sends no credentials, follows no redirect, and waits for nothing itself.
 
 use std::io;
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -11,20 +11,18 @@ use hyper_util::rt::TokioIo;
 use openssl::ssl::{SslConnector, SslMethod};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::task;
 use tokio_openssl::SslStream;
 
-use crate::base::Tree;
+use crate::backend::{Session, WorkspaceError};
 use crate::engine::{Found, Outside};
 use crate::plan::{Awaited, WebAddress, host_and_port};
-use crate::source;
 
 /// This machine, and the workspace of a run.
 pub(super) struct Machine {
     /// Whether the source may have this machine ask others.
     pub(super) trusted: bool,
-    /// None of a run without a source.
-    pub(super) workspace: Option<Tree>,
+    /// What has the workspace.
+    pub(super) session: Arc<dyn Session>,
 }
 
 impl Outside for Machine {
@@ -46,16 +44,11 @@ impl Outside for Machine {
 
 impl Machine {
     async fn file(&self, path: &str) -> Found {
-        let Some(tree) = self.workspace.clone() else {
-            return Found::Never("there is no workspace".to_owned());
-        };
-        let path = PathBuf::from(path);
-        // A disk may take its time.
-        match task::spawn_blocking(move || source::is_present(&tree, &path)).await {
-            Ok(Ok(true)) => Found::There,
-            Ok(Ok(false)) => Found::NotYet("there is nothing at that path".to_owned()),
-            Ok(Err(error)) => Found::NotYet(error.to_string()),
-            Err(_) => Found::Never("a bug in windlass: panic while looking for it".to_owned()),
+        match self.session.has_file(path).await {
+            Ok(true) => Found::There,
+            Ok(false) => Found::NotYet("there is nothing at that path".to_owned()),
+            Err(error @ WorkspaceError::None) => Found::Never(error.to_string()),
+            Err(error) => Found::NotYet(error.to_string()),
         }
     }
 }
@@ -124,18 +117,26 @@ async fn ask(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::backend::fake::Fake;
+    use crate::backend::{Backend, RunSpec};
+    use crate::base::{RunId, Tree};
+    use crate::ledger::Ledger;
 
-    const NOWHERE: Machine = Machine { trusted: true, workspace: None };
+    fn nowhere() -> Machine {
+        Machine { trusted: true, session: Fake::new().session() }
+    }
 
     /// A server that gives each of these answers to one request; and what it was asked.
-    async fn server(answers: &'static [&'static str]) -> (String, task::JoinHandle<Vec<String>>) {
+    async fn server(answers: &'static [&'static str]) -> (String, tokio::task::JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a port");
         let address = listener.local_addr().expect("it is bound").to_string();
-        let serving = task::spawn(async move {
+        let serving = tokio::task::spawn(async move {
             let mut asked = Vec::new();
             for answer in answers {
                 let (mut stream, _) = listener.accept().await.expect("somebody comes");
@@ -164,7 +165,7 @@ mod tests {
         let url = format!("http://{address}/health?full");
         let mut found = Vec::new();
         for _ in ANSWERS {
-            found.push(NOWHERE.look(Awaited::Url, &url).await);
+            found.push(nowhere().look(Awaited::Url, &url).await);
         }
         let not_yet = |status: &str| Found::NotYet(format!("it answers {status}"));
         assert_eq!(found[..2], [not_yet("503"), not_yet("301")]);
@@ -180,11 +181,11 @@ mod tests {
     async fn a_port_is_there_when_it_accepts() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a port");
         let address = listener.local_addr().expect("it is bound").to_string();
-        assert_eq!(NOWHERE.look(Awaited::Port, &address).await, Found::There);
+        assert_eq!(nowhere().look(Awaited::Port, &address).await, Found::There);
         drop(listener);
-        let refused = NOWHERE.look(Awaited::Port, &address).await;
+        let refused = nowhere().look(Awaited::Port, &address).await;
         assert!(matches!(&refused, Found::NotYet(why) if why.contains("refused")), "{refused:?}");
-        let url = NOWHERE.look(Awaited::Url, &format!("https://{address}/")).await;
+        let url = nowhere().look(Awaited::Url, &format!("https://{address}/")).await;
         assert!(matches!(url, Found::NotYet(_)), "{url:?}");
     }
 
@@ -192,7 +193,7 @@ mod tests {
     async fn a_server_without_a_certificate_is_not_there() {
         let (address, _serving) = server(&["HTTP/1.1 200 OK\r\n\r\n"]).await;
         let looking = tokio::time::timeout(std::time::Duration::from_secs(2), async {
-            NOWHERE.look(Awaited::Url, &format!("https://{address}/")).await
+            nowhere().look(Awaited::Url, &format!("https://{address}/")).await
         });
         assert!(!matches!(looking.await, Ok(Found::There)));
     }
@@ -200,11 +201,24 @@ mod tests {
     #[tokio::test]
     async fn a_file_is_one_of_the_workspace() {
         let place = tempfile::tempdir().expect("there is room");
-        let machine = Machine { trusted: false, workspace: Some(Tree::Plain(place.path().to_owned())) };
+        let run = RunSpec {
+            run: RunId::generate(),
+            workspace: Some(Tree::Plain(place.path().to_owned())),
+            workspace_once: false,
+            workspace_gid: 0,
+            lanes: BTreeMap::new(),
+            policy: Arc::default(),
+            images: BTreeMap::new(),
+        };
+        let state = tempfile::tempdir().expect("there is room");
+        let ledger = Ledger::open(state.path()).expect("there is room").begin(&run.run);
+        let ledger = Arc::new(ledger.expect("there is room"));
+        let session = Fake::new().open(run, ledger).await.expect("the fake opens any run");
+        let machine = Machine { trusted: false, session };
         assert!(matches!(machine.look(Awaited::File, "a").await, Found::NotYet(_)));
         std::fs::write(place.path().join("a"), "").expect("there is room");
         assert_eq!(machine.look(Awaited::File, "a").await, Found::There);
         assert!(matches!(machine.look(Awaited::Port, "127.0.0.1:1").await, Found::Never(_)));
-        assert!(matches!(NOWHERE.look(Awaited::File, "a").await, Found::Never(_)));
+        assert!(matches!(nowhere().look(Awaited::File, "a").await, Found::Never(_)));
     }
 }

@@ -7,7 +7,7 @@ use crate::backend::kubernetes::{self, Planned};
 use crate::base::InstanceId;
 use crate::config::Settings;
 use crate::engine;
-use crate::plan::Plan;
+use crate::plan::{Awaited, Plan, Step};
 
 /// What an API server says of objects that it does not make.
 #[derive(Debug)]
@@ -36,7 +36,9 @@ pub fn manifests(plan: &Plan, settings: &Settings) -> Result<Vec<Planned>, RunEr
     load::known(plan)?;
     let containers = engine::preview(plan, &kubernetes::no_run());
     let containers = containers.map_err(|what| RunError::Refused { what, help: None })?;
-    Ok(kubernetes::manifests(&options, &containers))
+    let waits_for_file = |step: &Step| step.wait_for.as_ref().is_some_and(|wait| wait.kind == Awaited::File);
+    let looks = plan.all_steps().any(|(_, step)| waits_for_file(step));
+    Ok(kubernetes::manifests(&options, &containers, looks, plan.sole_visitor().is_some()))
 }
 
 /// Has the API server look at objects and make none of them.

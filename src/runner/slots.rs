@@ -3,13 +3,14 @@
 //!
 //! A place is a file that is held locked, so that it is free again when its holder is gone, however.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::base::Locked;
 use crate::engine::{Slot, Slots};
 
 /// How often somebody looks again when every place is taken.
@@ -35,10 +36,10 @@ impl MachineSlots {
             let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
             // A run is not held up by a place that cannot be kept count of.
             let Ok(file) = opened else { return Some(Box::new(())) };
-            match File::try_lock(&file) {
-                Ok(()) => return Some(Box::new(file)),
-                Err(fs::TryLockError::WouldBlock) => {}
-                Err(fs::TryLockError::Error(_)) => return Some(Box::new(())),
+            match Locked::at_once(file) {
+                Ok(Some(locked)) => return Some(Box::new(locked)),
+                Ok(None) => {}
+                Err(_) => return Some(Box::new(())),
             }
         }
         None

@@ -15,14 +15,13 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock, syncfs};
-use rustix::io::Errno;
+use rustix::fs::syncfs;
 use sha2::{Digest, Sha256};
 
 use super::error::{SourceError, io_at};
 use super::watch::Watch;
 use crate::base::safe_dir::remove_tree;
-use crate::base::{RunId, hex};
+use crate::base::{Locked, RunId, hex};
 
 const DRAFT: &str = "draft";
 
@@ -37,13 +36,13 @@ pub(super) struct Cache<'w> {
 pub(super) struct Generation {
     pub(super) number: u64,
     pub(super) path: PathBuf,
-    _live: File,
+    _live: Locked,
 }
 
 /// The right to change the generations.
 pub(super) struct Exclusive<'a> {
     cache: &'a Cache<'a>,
-    _lock: File,
+    _lock: Locked,
 }
 
 impl<'w> Cache<'w> {
@@ -67,19 +66,19 @@ impl<'w> Cache<'w> {
 
     /// The newest generation, if any; waits while another capture makes one.
     pub(super) fn newest(&self) -> Result<Option<Generation>, SourceError> {
-        let _lock = self.lock(FlockOperation::NonBlockingLockShared)?;
+        let _lock = self.lock(Locked::shared)?;
         self.choose(|_| true)
     }
 
     /// The newest generation that a question is answered with yes for.
     pub(super) fn find(&self, wanted: impl Fn(&Path) -> bool) -> Result<Option<Generation>, SourceError> {
-        let _lock = self.lock(FlockOperation::NonBlockingLockShared)?;
+        let _lock = self.lock(Locked::shared)?;
         self.choose(wanted)
     }
 
     /// The right to make and to remove generations, waited for.
     pub(super) fn exclusive(&self) -> Result<Exclusive<'_>, SourceError> {
-        let lock = self.lock(FlockOperation::NonBlockingLockExclusive)?;
+        let lock = self.lock(Locked::at_once)?;
         Ok(Exclusive { cache: self, _lock: lock })
     }
 
@@ -87,20 +86,15 @@ impl<'w> Cache<'w> {
     /// about to choose or make one. What cannot be removed now is left for the next time.
     pub(super) fn tidy(&self, keep: usize) {
         let many = self.numbers().is_ok_and(|numbers| numbers.len() > keep);
-        if many && let Ok(lock) = open_lock(&self.path.join("lock"), FlockOperation::NonBlockingLockExclusive)
-        {
+        if many && let Ok(Some(lock)) = at_once(&self.path.join("lock")) {
             drop(Exclusive { cache: self, _lock: lock }.sweep(keep));
         }
     }
 
     /// Waits for the lock, for as long as the capture should go on.
-    fn lock(&self, how: FlockOperation) -> Result<File, SourceError> {
+    fn lock(&self, how: fn(File) -> io::Result<Option<Locked>>) -> Result<Locked, SourceError> {
         let path = self.path.join("lock");
-        self.watch.until(|| match open_lock(&path, how) {
-            Ok(lock) => Ok(Some(lock)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(io_at("lock", &self.path)(error)),
-        })
+        self.watch.until(|| opened(&path).and_then(how).map_err(io_at("lock", &self.path)))
     }
 
     /// The numbers of all generations, the newest first.
@@ -118,8 +112,8 @@ impl<'w> Cache<'w> {
         for number in self.numbers()? {
             let path = self.place(number);
             if is_sound(&path) && wanted(&path) {
-                let live = open_lock(&path.join("live"), FlockOperation::LockShared);
-                return Ok(Some(Generation { number, _live: live.map_err(io_at("lock", &path))?, path }));
+                let live = alive(&path).map_err(io_at("lock", &path))?;
+                return Ok(Some(Generation { number, _live: live, path }));
             }
         }
         Ok(None)
@@ -139,7 +133,7 @@ impl<'w> Cache<'w> {
 pub fn remove_unfinished(home: &Path) {
     for source in home.join("captures").read_dir().into_iter().flatten().flatten() {
         let cache = Cache { path: source.path(), watch: Watch::new("", &|| true) };
-        if let Ok(lock) = open_lock(&cache.path.join("lock"), FlockOperation::NonBlockingLockExclusive) {
+        if let Ok(Some(lock)) = at_once(&cache.path.join("lock")) {
             // What cannot be removed now is left for the next time.
             drop(Exclusive { cache: &cache, _lock: lock }.remove_unfinished());
         }
@@ -164,8 +158,7 @@ impl Exclusive<'_> {
         let filled = fill(&draft).and_then(|made| {
             let boot = draft.join("boot");
             fs::write(&boot, boot_id()).map_err(io_at("write", &boot))?;
-            let live = open_lock(&draft.join("live"), FlockOperation::LockShared);
-            Ok((made, live.map_err(io_at("lock", &draft))?))
+            Ok((made, alive(&draft).map_err(io_at("lock", &draft))?))
         });
         let (made, live) = filled.inspect_err(|_| drop(remove(&draft)))?;
         let number = self.cache.numbers()?.first().map_or(1, |newest| newest + 1);
@@ -178,7 +171,7 @@ impl Exclusive<'_> {
     fn sweep(&self, keep: usize) -> Result<(), SourceError> {
         for number in self.cache.numbers()?.into_iter().skip(keep) {
             let path = self.cache.place(number);
-            if open_lock(&path.join("live"), FlockOperation::NonBlockingLockExclusive).is_ok() {
+            if let Ok(Some(_nobody)) = at_once(&path.join("live")) {
                 // Under its own name a half removed one would still count.
                 let doomed = self.cache.path.join("doomed");
                 remove(&doomed)?;
@@ -227,15 +220,18 @@ fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
 }
 
-fn open_lock(path: &Path, how: FlockOperation) -> io::Result<File> {
-    let file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    loop {
-        match flock(&file, how) {
-            Err(Errno::INTR) => {}
-            other => return other.map(|()| file).map_err(Into::into),
-        }
-    }
+fn opened(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// The lock, alone, unless anybody else has it.
+fn at_once(path: &Path) -> io::Result<Option<Locked>> {
+    opened(path).and_then(Locked::at_once)
+}
+
+/// The lock of somebody who works on a generation.
+fn alive(generation: &Path) -> io::Result<Locked> {
+    opened(&generation.join("live")).and_then(Locked::wait_shared)
 }
 
 fn remove(path: &Path) -> Result<(), SourceError> {

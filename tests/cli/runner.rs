@@ -98,9 +98,10 @@ async fn an_image_alone_has_no_workspace() {
 
 #[tokio::test]
 async fn keep_going_lets_the_siblings_end() {
-    let steps = "{ name: a, image: x, run: 'false' }, { name: b, image: x, run: sleep 0.2 }";
-    let place = TestHome::with_pipeline(&format!("stages: [{{ name: s, steps: [{steps}] }}]\n"));
-    for (keep_going, expect) in [(false, Outcome::Cancelled), (true, Outcome::Passed)] {
+    for (keep_going, seconds, expect) in [(false, "60", Outcome::Cancelled), (true, "0.2", Outcome::Passed)] {
+        let b = format!("{{ name: b, image: x, run: sleep {seconds} }}");
+        let steps = format!("{{ name: a, image: x, run: 'false' }}, {b}");
+        let place = TestHome::with_pipeline(&format!("stages: [{{ name: s, steps: [{steps}] }}]\n"));
         let mut request = directory(&place);
         request.keep_going = keep_going;
         request.jobs = std::num::NonZero::new(2);

@@ -244,11 +244,16 @@ impl Bed {
         }
     }
 
+    /// Where the records of all runs are.
+    pub fn records(&self) -> Vec<PathBuf> {
+        fs::read_dir(self.home().join("runs")).unwrap().map(|run| run.unwrap().path()).collect()
+    }
+
     /// The stored log of the only run's step.
     pub fn log(&self, step: &str) -> Vec<u8> {
-        let runs: Vec<_> = fs::read_dir(self.home().join("runs")).unwrap().collect();
-        assert_eq!(runs.len(), 1, "one run is kept");
-        let path = runs[0].as_ref().unwrap().path().join(format!("logs/{step}.1.log"));
+        let records = self.records();
+        assert_eq!(records.len(), 1, "one run is kept");
+        let path = records[0].join(format!("logs/{step}.1.log"));
         fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 }

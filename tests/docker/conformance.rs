@@ -19,6 +19,11 @@ impl Bench for OnDocker {
         false
     }
 
+    fn is_forgiven(&self, why: &str) -> bool {
+        // Eight cases at once, each with services, make Engine 20.10 lose count.
+        why.contains("the engine counts containers in it that it does not have")
+    }
+
     fn connect(&self, home: &Home) -> Connecting {
         let home = home.clone();
         let lent = docker::lend_helper(home.path());

@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
 use crate::bed::{Bed, UNTIL_ENOUGH, full};
 use crate::checks::at_once;
+use crate::proxy::Proxy;
 
 /// The calls that can change what is on a disk, and the locks.
 const CALLS: &str = "openat,mkdir,mkdirat,mknod,mknodat,rename,renameat,renameat2,unlink,unlinkat,rmdir,link,linkat,\
@@ -94,20 +96,36 @@ fn bed() -> Bed {
     bed
 }
 
-/// `clean` takes all that is left, in time, and the next run passes.
-#[track_caller]
-fn assert_mended(bed: &Bed, context: &str) {
-    // A call to the engine that was under way may still take effect.
-    std::thread::sleep(Duration::from_millis(500));
-    let start = Instant::now();
-    let ran = bed.windlass(&["clean"]);
-    assert_eq!(ran.status.code(), Some(0), "{context}: {}{}", ran.stdout, ran.stderr);
-    assert!(start.elapsed() < Duration::from_secs(10), "{context}: clean took {:?}", start.elapsed());
-    bed.assert_clean();
-    assert_eq!(unfinished(&bed.home()), [""; 0], "{context}");
-    let ran = bed.windlass(&["run"]);
-    assert_eq!(ran.status.code(), Some(0), "{context}: {}{}", ran.stdout, ran.stderr);
-    bed.assert_clean();
+/// A place whose calls to the engine are known, also when their sender is gone.
+struct Watched {
+    bed: Bed,
+    proxy: Proxy,
+    _sockets: TempDir,
+}
+
+impl Watched {
+    fn new() -> Self {
+        let sockets = tempfile::tempdir().unwrap();
+        let proxy = Proxy::start(sockets.path(), Vec::new());
+        Self { bed: bed().through(&proxy.address()), proxy, _sockets: sockets }
+    }
+
+    /// `clean` takes all that is left, in time, and the next run passes.
+    #[track_caller]
+    fn assert_mended(&self, context: &str) {
+        let bed = &self.bed;
+        // A call that was under way may still take effect.
+        self.proxy.until_idle();
+        let start = Instant::now();
+        let ran = bed.windlass(&["clean"]);
+        assert_eq!(ran.status.code(), Some(0), "{context}: {}{}", ran.stdout, ran.stderr);
+        assert!(start.elapsed() < Duration::from_mins(1), "{context}: clean took {:?}", start.elapsed());
+        bed.assert_clean();
+        assert_eq!(unfinished(&bed.home()), [""; 0], "{context}");
+        let ran = bed.windlass(&["run"]);
+        assert_eq!(ran.status.code(), Some(0), "{context}: {}{}", ran.stdout, ran.stderr);
+        bed.assert_clean();
+    }
 }
 
 /// What was begun under another name and never got its own.
@@ -130,40 +148,42 @@ fn sample(sites: usize, count: usize) -> Vec<usize> {
 
 #[test]
 fn kill_9_at_any_write_of_a_first_run_leaves_nothing_that_clean_does_not_find() {
-    let sites = kill_at(&bed(), &["run"], usize::MAX);
+    let sites = kill_at(&Watched::new().bed, &["run"], usize::MAX);
     let sample = sample(sites, 16);
     println!("{} of {sites} sites of a first run", sample.len());
     at_once(sample, |site| {
-        let bed = bed();
-        kill_at(&bed, &["run"], site);
-        assert_mended(&bed, &format!("site {site} of {sites}"));
+        let watched = Watched::new();
+        kill_at(&watched.bed, &["run"], site);
+        watched.assert_mended(&format!("site {site} of {sites}"));
     });
 }
 
 #[test]
 fn kill_9_at_any_write_of_a_later_run_leaves_nothing_that_clean_does_not_find() {
-    let bed = bed();
+    let watched = Watched::new();
+    let bed = &watched.bed;
     let _ran = bed.windlass(&["run"]).code(0);
-    let sites = kill_at(&bed, &["run"], usize::MAX);
+    let sites = kill_at(bed, &["run"], usize::MAX);
     let sample = sample(sites, 5);
     println!("{} of {sites} sites of a later run", sample.len());
     for site in sample {
-        kill_at(&bed, &["run"], site);
-        assert_mended(&bed, &format!("site {site} of {sites}"));
+        kill_at(bed, &["run"], site);
+        watched.assert_mended(&format!("site {site} of {sites}"));
     }
 }
 
 #[test]
 fn kill_9_at_any_write_of_clean_leaves_nothing_that_the_next_one_does_not_find() {
-    let bed = bed();
-    dead(&bed);
-    let sites = kill_at(&bed, &["clean"], usize::MAX);
+    let watched = Watched::new();
+    let bed = &watched.bed;
+    dead(bed);
+    let sites = kill_at(bed, &["clean"], usize::MAX);
     let sample = sample(sites, 5);
     println!("{} of {sites} sites of clean", sample.len());
     for site in sample {
-        dead(&bed);
-        kill_at(&bed, &["clean"], site);
-        assert_mended(&bed, &format!("site {site} of {sites}"));
+        dead(bed);
+        kill_at(bed, &["clean"], site);
+        watched.assert_mended(&format!("site {site} of {sites}"));
     }
 }
 
@@ -177,19 +197,25 @@ fn dead(bed: &Bed) -> u32 {
     id
 }
 
-/// Starts a process that has this id, which was somebody else's.
-fn process_with(id: u32) -> Child {
+/// Whether there is a process with this id.
+fn lives(id: u32) -> bool {
+    Path::new(&format!("/proc/{id}")).exists()
+}
+
+/// Starts a process that has this id, which was somebody else's; none where one that stays has it by now.
+fn process_with(id: u32) -> Option<Child> {
     for _ in 0..2000 {
         // The next process gets the next id, unless somebody on this machine is quicker.
         fs::write("/proc/sys/kernel/ns_last_pid", (id - 1).to_string()).unwrap();
         let mut child = Command::new("sleep").arg("600").spawn().unwrap();
         if child.id() == id {
-            return child;
+            return Some(child);
         }
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    panic!("no process got the id {id}");
+    assert!(lives(id), "no process got the id {id}");
+    None
 }
 
 #[test]
@@ -205,10 +231,13 @@ fn clean_tells_a_dead_run_from_those_that_live() {
         })
         .collect();
     // Whoever asked for process ids would take the dead run for a live one.
-    let mut impostor = process_with(id);
+    let impostor = process_with(id);
     let ran = bed.windlass(&["clean"]).code(0);
-    impostor.kill().unwrap();
-    impostor.wait().unwrap();
+    assert!(lives(id), "nobody has the id {id} any more");
+    if let Some(mut impostor) = impostor {
+        impostor.kill().unwrap();
+        impostor.wait().unwrap();
+    }
     let after = bed.objects();
     for object in before {
         assert!(ran.stdout.contains(&object) && !after.contains(&object), "{object}: {}", ran.stdout);

@@ -49,10 +49,10 @@ fn kill_at(nth: usize, moment: fn(Hook) -> Fault) {
     victim.store(running.id(), Ordering::SeqCst);
     let _killed = running.finish();
     // A call that was under way may still take effect after its sender is gone.
-    std::thread::sleep(Duration::from_secs(1));
+    proxy.until_idle();
     let start = Instant::now();
     let _ran = bed.windlass(&["clean"]).code(0);
-    assert!(start.elapsed() < Duration::from_secs(10), "clean took {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_mins(1), "clean took {:?}", start.elapsed());
     bed.assert_clean();
     let _ran = bed.windlass(&["run"]).code(0);
     bed.assert_clean();
@@ -117,7 +117,8 @@ fn no_engine_is_exit_5_with_what_was_tried() {
     let bed = Bed::with_script("true").through("unix:///nonexistent/docker.sock");
     let start = Instant::now();
     let ran = bed.windlass(&["run"]).code(5).warns("/nonexistent/docker.sock").warns("help:");
-    assert!(start.elapsed() < Duration::from_secs(5), "{}", ran.stderr);
+    // Not for ever, however slow the machine is.
+    assert!(start.elapsed() < Duration::from_secs(30), "{}", ran.stderr);
     bed.assert_clean();
 }
 
@@ -151,7 +152,8 @@ fn an_engine_that_never_answers_is_exit_5() {
     let bed = Bed::with_script("true").through(&format!("unix://{}", path.display()));
     let start = Instant::now();
     let _ran = bed.windlass(&["run"]).code(5).warns("does not answer");
-    assert!(start.elapsed() < Duration::from_secs(6));
+    // Not for ever, however slow the machine is.
+    assert!(start.elapsed() < Duration::from_secs(30));
 }
 
 #[test]

@@ -6,12 +6,12 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
-use crate::bed::docker_host;
+use crate::bed::{docker_host, until};
 
 /// One kind of call: its method and its path, in which `*` stands for a name. Its query counts where the
 /// path has one.
@@ -71,6 +71,25 @@ pub enum Fault {
 
 pub type Hook = Arc<dyn Fn() + Send + Sync>;
 
+/// Holds calls up, however long that takes, until it is opened.
+#[derive(Default)]
+pub struct Gate(Arc<AtomicBool>);
+
+impl Gate {
+    pub fn fault(&self) -> Fault {
+        let open = Arc::clone(&self.0);
+        Fault::Before(Arc::new(move || {
+            while !open.load(Ordering::SeqCst) {
+                thread::sleep(Duration::from_millis(2));
+            }
+        }))
+    }
+
+    pub fn open(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Which calls get which fault.
 pub struct Rule {
     pub sites: Vec<Site>,
@@ -102,6 +121,8 @@ struct Counted {
 pub struct Proxy {
     path: PathBuf,
     rules: Arc<Vec<Counted>>,
+    /// Held by whoever takes calls, and by each call until the engine has answered it.
+    calls: Weak<()>,
 }
 
 impl Proxy {
@@ -117,14 +138,16 @@ impl Proxy {
         let count = |rule| Counted { rule, seen: AtomicUsize::new(0), hit: AtomicUsize::new(0) };
         let rules = Arc::new(rules.into_iter().map(count).collect::<Vec<_>>());
         let (of_all, engine) = (Arc::clone(&rules), engine.strip_prefix("unix://").unwrap().to_owned());
+        let taken = Arc::new(());
+        let calls = Arc::downgrade(&taken);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let (rules, engine) = (Arc::clone(&of_all), engine.clone());
+                let (rules, engine, call) = (Arc::clone(&of_all), engine.clone(), Arc::clone(&taken));
                 // A connection that breaks is what both ends see; there is nobody else to tell.
-                thread::spawn(move || drop(serve(client, &engine, &rules)));
+                thread::spawn(move || drop(serve(client, call, &engine, &rules)));
             }
         });
-        Self { path, rules }
+        Self { path, rules, calls }
     }
 
     pub fn address(&self) -> String {
@@ -136,13 +159,23 @@ impl Proxy {
         self.rules[0].seen.load(Ordering::SeqCst)
     }
 
+    /// Waits until the engine has done all that it was asked for, also by those who are gone meanwhile.
+    #[track_caller]
+    pub fn until_idle(&self) {
+        // Connections are taken in turn: when this one is answered, all before it are known.
+        let mut last = UnixStream::connect(&self.path).unwrap();
+        last.write_all(b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n").unwrap();
+        read_head(&mut last).unwrap();
+        until("every call is answered", || self.calls.strong_count() == 1);
+    }
+
     /// How many calls a fault was done to.
     pub fn hits(&self) -> usize {
         self.rules.iter().map(|rule| rule.hit.load(Ordering::SeqCst)).sum()
     }
 }
 
-fn serve(mut client: UnixStream, engine: &str, rules: &[Counted]) -> std::io::Result<()> {
+fn serve(mut client: UnixStream, call: Arc<()>, engine: &str, rules: &[Counted]) -> std::io::Result<()> {
     let (head, rest) = read_head(&mut client)?;
     let fault = fault_for(&head, rules);
     match &fault {
@@ -171,14 +204,21 @@ fn serve(mut client: UnixStream, engine: &str, rules: &[Counted]) -> std::io::Re
         let _ = std::io::copy(&mut from_client, &mut to_engine);
         let _ = to_engine.shutdown(Shutdown::Write);
     });
-    let answered = answer(&mut engine, &mut client, fault.as_ref());
+    let answered = answer(&mut engine, &mut client, call, fault.as_ref());
     let _ = client.shutdown(Shutdown::Both);
     let _ = engine.shutdown(Shutdown::Both);
     answered
 }
 
-fn answer(engine: &mut UnixStream, client: &mut UnixStream, fault: Option<&Fault>) -> std::io::Result<()> {
+fn answer(
+    engine: &mut UnixStream,
+    client: &mut UnixStream,
+    call: Arc<()>,
+    fault: Option<&Fault>,
+) -> std::io::Result<()> {
     let (head, rest) = read_head(engine)?;
+    // What follows may go on for as long as the container does.
+    drop(call);
     let limit = match fault {
         Some(Fault::DropReply) => return Ok(()),
         Some(Fault::Cut(bytes)) => *bytes as u64,

@@ -1,6 +1,6 @@
 //! Whole runs: sources, the workspace, what a step sees.
 
-use crate::bed::{Bed, IMAGE};
+use crate::bed::{Bed, IMAGE, UNTIL_ENOUGH};
 
 #[test]
 fn the_smallest_run_prints_the_programs_own_bytes() {
@@ -128,17 +128,14 @@ fn no_network_means_loopback_only() {
 
 #[test]
 fn a_run_makes_no_network_of_its_own() {
-    let bed = Bed::with_script("touch /workspace/up; sleep 2");
-    let networks = || {
-        let mut command = std::process::Command::new("docker");
-        command.env("DOCKER_HOST", crate::bed::docker_host()).args(["network", "ls", "--quiet"]);
-        String::from_utf8(command.output().unwrap().stdout).unwrap()
-    };
-    let before = networks();
-    let mut running = bed.start(&["run", "--output", "json"]);
-    running.wait_for("step_started");
-    assert_eq!(networks(), before);
+    let bed = Bed::with_script(UNTIL_ENOUGH);
+    let mut running = bed.start(&["run"]);
+    running.wait_for("│ up");
+    let objects = bed.objects();
+    assert_eq!(objects.len(), 2, "a container and the workspace: {objects:?}");
+    bed.enough();
     let _ran = running.finish().code(0);
+    bed.assert_clean();
 }
 
 #[test]
@@ -186,23 +183,24 @@ fn an_ordinary_user_is_not_stopped_by_what_root_made() {
 
 #[test]
 fn two_runs_at_once_share_the_machines_jobs() {
-    let bed = Bed::with_script("sleep 0.5");
+    let bed = Bed::with_script("cat /proc/uptime; sleep 0.5; cat /proc/uptime");
     let start = || {
-        let mut command = bed.command(&["run", "--jobs", "1", "--output", "json"]);
+        let mut command = bed.command(&["run", "--jobs", "1"]);
         command.stdout(std::process::Stdio::piped()).spawn().unwrap()
     };
-    let both = [start(), start()];
+    for child in [start(), start()] {
+        let _ran = crate::bed::Ran::from(child.wait_with_output().unwrap()).code(0);
+    }
+    // Events of two programs have no order between them: the steps themselves tell when they ran.
+    let hundredths =
+        |line: &str| -> u64 { line.split(' ').next().unwrap().replace('.', "").parse().unwrap() };
     let mut times = Vec::new();
-    for child in both {
-        let ran = crate::bed::Ran::from(child.wait_with_output().unwrap()).code(0);
-        let at = |kind: &str| {
-            let event = ran.events().into_iter().find(|event| event["event"]["type"] == kind);
-            event.unwrap()["at"].as_u64().unwrap()
-        };
-        times.push((at("step_started"), at("step_ended")));
+    for record in bed.records() {
+        let log = std::fs::read_to_string(record.join("logs/unit.1.log")).unwrap();
+        times.push(log.lines().map(hundredths).collect::<Vec<_>>());
     }
     times.sort_unstable();
-    assert!(times[0].1 <= times[1].0, "one step ran beside the other: {times:?}");
+    assert!(times[0][1] <= times[1][0], "one step ran beside the other: {times:?}");
     bed.assert_clean();
 }
 

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::bed::{Bed, IMAGE, until};
 use crate::checks::at_once;
-use crate::proxy::{CREATE, Fault, NETWORK_CREATE, Proxy, Rule, VOLUME_CREATE};
+use crate::proxy::{CREATE, Gate, NETWORK_CREATE, Proxy, Rule, VOLUME_CREATE};
 
 /// A pipeline whose step ignores TERM, with a `finally`.
 fn stubborn() -> Bed {
@@ -99,8 +99,8 @@ fn a_third_signal_names_what_is_still_being_made_and_clean_removes_it() {
     ];
     let results = at_once(cases, |(site, kind, keys)| {
         let sockets = tempfile::tempdir().unwrap();
-        let late = Rule::nth(site, 1, Fault::Delay(Duration::from_secs(8)));
-        let proxy = Proxy::start(sockets.path(), vec![late]);
+        let gate = Gate::default();
+        let proxy = Proxy::start(sockets.path(), vec![Rule::nth(site, 1, gate.fault())]);
         let bed = Bed::with_step(keys).through(&proxy.address());
         let mut running = bed.start(&["run"]);
         until("the call is made", || proxy.hits() == 1);
@@ -118,16 +118,18 @@ fn a_third_signal_names_what_is_still_being_made_and_clean_removes_it() {
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ran.status), Some(2), "{}", ran.stderr);
         let left = ran.stderr.contains("left at once");
         let ran = ran.warns(&format!("{kind} windlass-")).warns("`windlass clean` removes it");
-        // The engine gets the call when nobody waits for it any more.
         let is_it = |name: &String| match kind {
             "volume" => name.ends_with("-workspace"),
             "container" => name.ends_with("-unit-1"),
             _ => !name.contains("-unit") && !name.ends_with("-workspace"),
         };
-        until("the engine makes it", || bed.objects().iter().any(is_it));
-        let name = bed.objects().into_iter().find(is_it).unwrap();
-        let _ran = ran.warns(&name);
-        let _ran = bed.clean_directly().code(0).says(&name);
+        // The engine gets the call when nobody waits for it any more.
+        gate.open();
+        proxy.until_idle();
+        let objects = bed.objects();
+        let name = objects.iter().find(|name| is_it(name)).unwrap_or_else(|| panic!("{objects:?}"));
+        let _ran = ran.warns(name);
+        let _ran = bed.clean_directly().code(0).says(name);
         bed.assert_clean();
         usize::from(left)
     });

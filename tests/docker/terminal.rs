@@ -4,15 +4,13 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::bed::{Bed, IMAGE};
-use crate::proxy::{self, Fault, Proxy, Rule};
+use crate::bed::{Bed, IMAGE, until};
+use crate::proxy::{self, Gate, Proxy, Rule};
 use crate::tty::{CTRL_C, PATIENCE, Terminal};
 
 /// A moment of a run in which it stays until the test lets it go on.
@@ -20,28 +18,16 @@ struct Phase {
     bed: Bed,
     /// What the screen says by then, if it says anything.
     sign: &'static str,
-    reached: mpsc::Receiver<()>,
-    open: Arc<AtomicBool>,
+    gate: Gate,
+    proxy: Proxy,
     _sockets: TempDir,
 }
 
 const PHASES: [&str; 6] = ["looking", "start", "let go", "running", "removing", "closing"];
 
-/// Holds a call up until it is let go on, and tells that it is there.
-fn gate(tell: mpsc::Sender<()>, open: &Arc<AtomicBool>) -> Fault {
-    let open = Arc::clone(open);
-    Fault::Before(Arc::new(move || {
-        let _ = tell.send(());
-        while !open.load(Ordering::SeqCst) {
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }))
-}
-
 impl Phase {
     fn new(name: &str) -> Self {
-        let (tell, reached) = mpsc::channel();
-        let open = Arc::new(AtomicBool::new(false));
+        let gate = Gate::default();
         let sockets = tempfile::tempdir().unwrap();
         let bed = Bed::new(&format!(
             "stages: [{{ name: test, steps: [{{ name: unit, image: {IMAGE}, run: {:?} }}] }}]\n",
@@ -52,31 +38,36 @@ impl Phase {
             }
         ));
         let held = match name {
-            "looking" => Some((proxy::VOLUME_CREATE, 1)),
-            "start" => Some((proxy::CREATE, 1)),
-            "let go" => Some((proxy::START, 1)),
-            "removing" => Some((proxy::REMOVE, 1)),
-            "closing" => Some((proxy::VOLUME_REMOVE, 1)),
+            "looking" => Some(proxy::VOLUME_CREATE),
+            "start" => Some(proxy::CREATE),
+            "let go" => Some(proxy::START),
+            "removing" => Some(proxy::REMOVE),
+            "closing" => Some(proxy::VOLUME_REMOVE),
             _ => None,
         };
-        let rules = held.map(|(site, nth)| Rule::nth(site, nth, gate(tell, &open)));
+        let rules = held.map(|site| Rule::every(site, gate.fault()));
         let proxy = Proxy::start(sockets.path(), rules.into_iter().collect());
         let sign = if name == "running" { "│ up" } else { "" };
-        Self { bed: bed.through(&proxy.address()), sign, reached, open, _sockets: sockets }
+        Self { bed: bed.through(&proxy.address()), sign, gate, proxy, _sockets: sockets }
     }
 
     /// Starts a run, and returns once it is there.
     fn enter(&self) -> Terminal {
         let mut terminal = Terminal::start(&self.bed.command(&["run"]));
         if self.sign.is_empty() {
-            self.reached.recv_timeout(PATIENCE).unwrap();
+            self.until_held();
         }
         terminal.wait_for(self.sign);
         terminal
     }
 
+    #[track_caller]
+    fn until_held(&self) {
+        until("the call is made", || self.proxy.hits() > 0);
+    }
+
     fn go_on(&self) {
-        self.open.store(true, Ordering::SeqCst);
+        self.gate.open();
     }
 
     /// Nothing is left, at once or after `clean`, and the next run passes.
@@ -84,7 +75,7 @@ impl Phase {
         self.go_on();
         if said.contains("windlass clean") {
             // A call that was under way may still take effect after its sender is gone.
-            std::thread::sleep(Duration::from_secs(1));
+            self.proxy.until_idle();
             let _ran = self.bed.windlass(&["clean"]).code(0);
         }
         self.bed.assert_clean();
@@ -121,9 +112,9 @@ fn ctrl_c_twice_is_out_at_once_in_every_phase() {
         terminal.wait_for("stopping");
         let since = Instant::now();
         terminal.press(CTRL_C);
-        // The engine never answers; nobody waits for it.
+        // Nobody waits for the engine, which does not answer, nor until a call to it is given up.
         let (status, said) = terminal.finish();
-        assert!(since.elapsed() < Duration::from_secs(5), "{name}: {:?}\n{said}", since.elapsed());
+        assert!(since.elapsed() < Duration::from_secs(15), "{name}: {:?}\n{said}", since.elapsed());
         assert_eq!(status.signal(), Some(Signal::INT.as_raw()), "{name}:\n{said}");
         phase.assert_clean(&said);
     }
@@ -187,19 +178,20 @@ fn ctrl_c_during_a_pull_ends_the_pull() {
 fn ctrl_c_ends_clean_and_the_next_one_does_the_rest() {
     let phase = Phase::new("removing");
     let running = phase.bed.start(&["run"]);
-    phase.reached.recv_timeout(PATIENCE).unwrap();
+    phase.until_held();
     running.signal(Signal::KILL);
     let _killed = running.finish();
     let sockets = tempfile::tempdir().unwrap();
-    let (tell, reached) = mpsc::channel();
-    let rule = Rule::nth(proxy::REMOVE, 1, gate(tell, &phase.open));
+    let rule = Rule::every(proxy::REMOVE, phase.gate.fault());
     let proxy = Proxy::start(sockets.path(), vec![rule]);
     let mut clean = phase.bed.command(&["clean"]);
     let mut terminal = Terminal::start(clean.env("DOCKER_HOST", proxy.address()));
-    reached.recv_timeout(PATIENCE).unwrap();
+    until("the call is made", || proxy.hits() > 0);
     terminal.press(CTRL_C);
     let (status, said) = terminal.finish();
     assert_eq!(status.signal(), Some(Signal::INT.as_raw()), "{said}");
+    phase.go_on();
+    proxy.until_idle();
     phase.assert_clean("windlass clean");
 }
 
@@ -207,8 +199,11 @@ fn ctrl_c_ends_clean_and_the_next_one_does_the_rest() {
 fn a_terminal_that_is_closed_stops_the_run() {
     for phase in ["start", "running", "closing"].map(Phase::new) {
         let mut child = phase.enter().close();
-        // Nobody can see it say so.
-        std::thread::sleep(Duration::from_millis(100));
+        // Nobody can see it say so, but it is kept.
+        let events = phase.bed.records()[0].join("events.ndjson");
+        until("it stops", || {
+            std::fs::read_to_string(&events).is_ok_and(|told| told.contains("cancel_requested"))
+        });
         phase.go_on();
         let status = child.wait().unwrap();
         assert_eq!(status.signal(), Some(Signal::HUP.as_raw()));

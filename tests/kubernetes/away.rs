@@ -2,15 +2,21 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use crate::bed::IMAGE;
 use crate::between::Between;
 use crate::logs::numbers;
 use crate::place::{Place, full};
 
 /// A place from which the cluster is reached through a port of ours.
 async fn apart(script: &str) -> (Place, Between) {
-    let place = Place::with_script(script).await;
+    in_front_of(Place::with_script(script).await).await
+}
+
+/// The same for a place that there is.
+async fn in_front_of(place: Place) -> (Place, Between) {
     let between = Between::start(place.server()).await;
     place.through(&between.address.to_string());
     (place, between)
@@ -41,6 +47,46 @@ async fn a_step_that_ends_while_nobody_hears_it_has_passed() {
     between.close();
     sleep(Duration::from_secs(5)).await;
     between.open();
+    let _ran = running.finish().await.code(0);
+    assert_eq!(place.log("unit"), [b"up\n".to_vec(), numbers(1000)].concat());
+    place.assert_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_ends_in_time_while_nobody_hears_it_has_passed_however_late_that_is_known() {
+    let keys = format!("image: {IMAGE}, timeout: 4s, run: 'echo up; sleep 1; echo end'");
+    let (place, between) = in_front_of(Place::with_keys(&keys).await).await;
+    let mut running = place.start(&["run"]);
+    running.wait_for(&place.bed, "│ up").await;
+    between.close();
+    // Longer than the limit, the grace and what a helper may take beyond them.
+    sleep(Duration::from_secs(22)).await;
+    between.open();
+    let _ran = running.finish().await.code(0);
+    assert_eq!(place.log("unit"), b"up\nend\n");
+    place.assert_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_knows_no_roles_for_a_while_loses_no_step() {
+    // The log of such a service is asked for anew, and refused.
+    let service = format!("services: {{ own: {{ image: {IMAGE}, args: [sleep, '600'] }} }}");
+    let script = "echo up; until test -e on; do sleep 0.1; done; seq 1 1000";
+    let keys = format!("image: {IMAGE}, {service}, run: {script:?}");
+    let (place, between) = in_front_of(Place::with_keys(&keys).await).await;
+    let mut running = place.start(&["run"]);
+    running.wait_for(&place.bed, "│ up").await;
+    let roles = place.bed.path("/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings");
+    let mut bindings = place.bed.ask("GET", &roles, &Value::Null).await;
+    let mut binding = bindings["items"][0].take();
+    let name = binding["metadata"]["name"].as_str().unwrap().to_owned();
+    place.bed.ask("DELETE", &format!("{roles}/{name}"), &Value::Null).await;
+    place.bed.wait("an account that may nothing", async || !place.may_see_pods().await).await;
+    between.cut();
+    running.wait_for(&place.bed, "out of reach").await;
+    place.touch("on").await;
+    binding["metadata"] = json!({ "name": name });
+    place.bed.ask("POST", &roles, &binding).await;
     let _ran = running.finish().await.code(0);
     assert_eq!(place.log("unit"), [b"up\n".to_vec(), numbers(1000)].concat());
     place.assert_clean().await;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::Request;
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
@@ -15,6 +15,9 @@ use ulid::Ulid;
 
 /// What a user applies to a cluster before the first run.
 const MANIFEST: &str = include_str!("../../docs/kubernetes/rbac.yaml");
+
+/// How long a test waits for anything before it gives up.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The namespace that the manifest names.
 const NAMESPACE: &str = "windlass-runs";
@@ -50,7 +53,9 @@ fn given() -> Kubeconfig {
 }
 
 async fn client(kubeconfig: Kubeconfig) -> Client {
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    // An answer is an answer.
+    config.default_retry = false;
     Client::try_from(config).unwrap()
 }
 
@@ -76,6 +81,11 @@ impl Bed {
         })
         .await;
         fs::write(bed.kubeconfig(), serde_json::to_vec(&bed.account().await).unwrap()).unwrap();
+        let (account, pods) = (bed.client().await, bed.path("/api/v1/namespaces/{}/pods"));
+        bed.wait("a server that knows its role", async || {
+            ask(&account, "GET", &pods, &Value::Null).await.is_ok()
+        })
+        .await;
         bed
     }
 
@@ -140,13 +150,15 @@ impl Bed {
 
     /// Polls until it holds.
     pub async fn wait(&self, what: &str, holds: impl AsyncFn() -> bool) {
-        for _ in 0..600 {
-            if holds().await {
-                return;
-            }
+        let began = Instant::now();
+        while !holds().await {
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{} s are over, and there is not: {what}",
+                PATIENCE.as_secs()
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("a minute is over, and there is not: {what}");
     }
 
     /// Asks the API server as who may do everything.
@@ -161,8 +173,20 @@ impl Bed {
     }
 
     /// Those of them of which nobody has said that they are to go.
-    pub async fn objects_to_stay(&self) -> Vec<String> {
+    async fn objects_to_stay(&self) -> Vec<String> {
         self.objects_that(|object| object["metadata"]["deletionTimestamp"].is_null()).await
+    }
+
+    /// Nothing is left. What the cluster protects as long as something uses it, a claim, may take a moment to go.
+    pub async fn assert_empty(&self) {
+        assert_eq!(self.objects_to_stay().await, Vec::<String>::new(), "objects are left");
+        self.wait("an empty namespace", async || self.objects().await.is_empty()).await;
+    }
+
+    /// Asks for what comes as text.
+    pub async fn text(&self, path: &str) -> String {
+        let request = Request::get(path).body(Vec::new()).unwrap();
+        self.admin.request_text(request).await.unwrap_or_else(|error| panic!("GET {path}: {error}"))
     }
 
     async fn objects_that(&self, are: impl Fn(&&Value) -> bool) -> Vec<String> {

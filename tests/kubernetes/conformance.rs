@@ -37,8 +37,8 @@ fn every_case_holds_on_kubernetes() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let bed = runtime.block_on(Bed::new());
     // What a registry that nobody listens for is given to come back.
-    let patience = Duration::from_secs(20);
+    let patience = Duration::from_secs(30);
     let options = Options { kubeconfig: Some(bed.kubeconfig()), patience, ..Options::default() };
     suite::check(&suite::all(), &OnKubernetes { options }, 8);
-    assert_eq!(runtime.block_on(bed.objects()), Vec::<String>::new(), "objects are left");
+    runtime.block_on(bed.assert_empty());
 }

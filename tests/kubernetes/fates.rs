@@ -21,7 +21,7 @@ const UP: &str = "echo up; sleep 600";
 const ON: &str = "image: windlass/busybox, run: echo on";
 
 /// Settings for what is waited for in vain.
-const SHORT: &str = "patience = \"3s\"";
+const SHORT: &str = "patience = \"15s\"";
 
 /// What is done to a step called `unit`, and what must come of it.
 struct Row {
@@ -212,15 +212,14 @@ fn rows() -> Vec<Row> {
             "more memory than any node has",
             "lost unschedulable",
             "Insufficient memory",
-            // Its claim takes a moment.
-            "patience = \"15s\"",
+            SHORT,
             "image: windlass/busybox, run: echo on, resources: { memory: 1000Gi }",
         ),
         under(
             "no node of that label",
             "lost unschedulable",
             "node affinity/selector",
-            "patience = \"3s\"\nnode_selector = { \"windlass.test/none\" = \"yes\" }",
+            "patience = \"15s\"\nnode_selector = { \"windlass.test/none\" = \"yes\" }",
             ON,
         ),
         under("root where none may be", "failed could_not_start", "runAsNonRoot", "restricted = true", ON),

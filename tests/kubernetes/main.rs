@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "modules of one test program")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod alone;
 mod away;
 mod bed;
 mod between;
@@ -14,12 +15,20 @@ mod conformance;
 mod contract;
 mod crash;
 mod fates;
+mod fetching;
 mod logs;
 mod many;
+mod own;
+mod own_images;
 mod place;
 mod plan;
+mod proxied;
+mod pulling;
+mod refused;
 mod restricted;
 mod rights;
+mod volume;
+mod workspace;
 
 #[path = "../conformance/suite/mod.rs"]
 mod suite;

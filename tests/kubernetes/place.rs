@@ -6,12 +6,15 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::AttachParams;
 use kube::config::Kubeconfig;
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::bed::{Bed, IMAGE};
+use crate::bed::{Bed, IMAGE, ask};
 
 /// Whether tests are to be complete: `tests/run --full`.
 pub fn full() -> bool {
@@ -72,6 +75,21 @@ impl Place {
         fs::write(self.bed.kubeconfig(), serde_json::to_vec(&kubeconfig).unwrap()).unwrap();
     }
 
+    /// Has the kubeconfig say that the cluster is behind a proxy.
+    pub fn behind(&self, proxy: &str) {
+        let mut kubeconfig = Kubeconfig::read_from(self.bed.kubeconfig()).unwrap();
+        for cluster in kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
+            cluster.proxy_url = Some(proxy.to_owned());
+        }
+        fs::write(self.bed.kubeconfig(), serde_json::to_vec(&kubeconfig).unwrap()).unwrap();
+    }
+
+    /// Whether the account of the runs may look at pods now.
+    pub async fn may_see_pods(&self) -> bool {
+        let pods = self.bed.path("/api/v1/namespaces/{}/pods");
+        ask(&self.bed.client().await, "GET", &pods, &Value::Null).await.is_ok()
+    }
+
     pub fn project(&self) -> PathBuf {
         self.directory.path().join("project")
     }
@@ -92,9 +110,15 @@ impl Place {
 
     /// Starts the program and goes on.
     pub fn start(&self, arguments: &[&str]) -> Running {
+        self.start_with(&[], arguments)
+    }
+
+    /// The same with more in its environment.
+    pub fn start_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Running {
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let [out, err] = ["out", "err"].map(|name| self.directory.path().join(format!("{name}.{number}")));
         let mut command = self.command(arguments);
+        command.envs(environment.iter().copied());
         command.stdout(fs::File::create(&out).unwrap()).stderr(fs::File::create(&err).unwrap());
         Running { child: tokio::process::Command::from(command).spawn().unwrap(), out, err }
     }
@@ -104,11 +128,9 @@ impl Place {
         self.start(arguments).finish().await
     }
 
-    /// Nothing of a run is left: no object, no row in the ledger, no tree. What the cluster protects as long as something
-    /// uses it, a claim, may take a moment to go.
+    /// Nothing of a run is left: no object, no row in the ledger, no tree.
     pub async fn assert_clean(&self) {
-        assert_eq!(self.bed.objects_to_stay().await, Vec::<String>::new(), "objects are left");
-        self.bed.wait("an empty namespace", async || self.bed.objects().await.is_empty()).await;
+        self.bed.assert_empty().await;
         for directory in ["ledger", "trees"] {
             let left: Vec<_> = fs::read_dir(self.home().join(directory))
                 .map(|entries| entries.map(|entry| entry.unwrap().file_name()).collect())
@@ -132,6 +154,18 @@ impl Place {
             })
             .await;
         found.into_inner().unwrap()
+    }
+
+    /// Makes an empty file in the workspace of the step `unit`, which runs.
+    pub async fn touch(&self, file: &str) {
+        let pod = self.pod("the step's pod", is_unit).await;
+        let name = pod.rsplit('/').next().unwrap();
+        let pods: Api<Pod> = Api::namespaced(self.bed.admin.clone(), &self.bed.namespace);
+        let params = AttachParams::default().container("step").stderr(false);
+        let touch = ["touch".to_owned(), format!("/workspace/{file}")];
+        let mut process = pods.exec(name, touch, &params).await.unwrap();
+        let status = process.take_status().unwrap().await.unwrap();
+        assert_eq!(status.status.as_deref(), Some("Success"), "{status:?}");
     }
 
     /// The stored log of the only run's step.

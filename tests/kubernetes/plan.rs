@@ -12,7 +12,9 @@ stages:
     steps:
       - name: unit
         run: 'true'
-        services: { db: { image: windlass/busybox, command: [sleep, '60'], ready: { log: never, timeout: 1s } } }
+        services:
+          db: { image: windlass/busybox, command: [sleep, '60'], ready: { log: never, timeout: 1s } }
+          own: { image: windlass/busybox, args: [sleep, '60'], env: { WORD: hidden } }
       - { name: other, run: 'true', resources: { memory: 64Mi } }
 ";
 
@@ -27,12 +29,12 @@ async fn a_plan_is_taken_by_the_server_and_nothing_is_made() {
     let taken = bed.windlass(&plan, PIPELINE, "").await;
     assert_eq!(taken.status.code(), Some(0), "{}", said(&taken));
     let out = String::from_utf8(taken.stdout).unwrap();
-    assert!(out.contains("takes all 9 objects"), "{out}");
+    assert!(out.contains("takes all 11 objects"), "{out}");
     let refused = bed.windlass(&plan, PIPELINE, "[kubernetes]\nservice_account = \"nobody\"\n").await;
     assert_eq!(refused.status.code(), Some(3), "{}", said(&refused));
     let pods: BTreeSet<_> =
         said(&refused).lines().filter(|line| line.contains("nobody")).map(str::to_owned).collect();
-    assert_eq!(pods.len(), 5, "{pods:#?}");
+    assert_eq!(pods.len(), 6, "{pods:#?}");
     assert_eq!(bed.objects().await, Vec::<String>::new(), "objects are made");
 }
 

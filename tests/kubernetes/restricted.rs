@@ -3,17 +3,41 @@
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::bed::Bed;
+use crate::bed::{Bed, ask};
+use crate::volume::Volume;
 
 const PIPELINE: &str = "
 defaults: { image: windlass/busybox }
 stages:
   - name: first
-    steps: [{ name: write, run: 'id -u; test -f windlass.yml; echo from the first > new' }]
+    steps: [{ name: write, run: 'id -u; test -f windlass.yml; test ! -e lost+found; echo from the first > new; echo ''is ${WHO}'' > ''odd: a, b.conf''' }]
   - name: second
     steps: [{ name: read, user: '1234:5', run: 'id -u; id -g; cat new; echo more >> new' }]
+  - name: third
+    services:
+      told: { image: windlass/busybox, command: [httpd, -f, -p, '8080', -h, /etc], ready: { http: 8080/hostname } }
+      own:
+        image: windlass/busybox
+        args: [sh, -c, 'id -u; echo $WORD; httpd -f -p 8080 -h /etc']
+        env: { WORD: ready }
+        ready: { command: [wget, -q, -O, '-', 'http://told:8080/hostname'] }
+      scratch: { image: windlass/bare, ready: { log: bare }, on_exit: ignore }
+    steps:
+      - { name: fill, user: '1234:5', substitute: ['*.conf'], env: { WHO: me }, run: 'cat *.conf; echo mine >> ''odd: a, b.conf''' }
+      - { name: look, wait_for: { file: new }, run: 'cat *.conf' }
+      - name: ask
+        user: '1234'
+        run: |
+          wget -q -O - http://told:8080/hostname
+          wget -q -O - http://own:8080/hostname
+";
+
+const ALONE: &str = "
+stages:
+  - name: only
+    steps: [{ name: write, image: windlass/busybox, user: '1234', run: 'id -u; echo more >> windlass.yml; touch new' }]
 ";
 
 #[tokio::test]
@@ -23,6 +47,10 @@ async fn restricted_pods_are_taken_and_run() {
     let labels = json!({ "pod-security.kubernetes.io/enforce": "restricted" });
     let patch = Patch::Merge(json!({ "metadata": { "labels": labels } }));
     namespaces.patch(&bed.namespace, &PatchParams::default(), &patch).await.unwrap();
+    let container = json!({ "name": "it", "image": "windlass/busybox" });
+    let pod = json!({ "metadata": { "name": "it" }, "spec": { "containers": [container] } });
+    let pods = bed.path("/api/v1/namespaces/{}/pods?dryRun=All");
+    bed.wait("a server that knows this", async || ask(&bed.admin, "POST", &pods, &pod).await.is_err()).await;
 
     let refused = bed.windlass(&["plan", "--backend", "kubernetes", "--server"], PIPELINE, "").await;
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
@@ -35,61 +63,33 @@ async fn restricted_pods_are_taken_and_run() {
     assert_eq!(taken.status.code(), Some(0), "{said}");
 
     let run = ["run", "--backend", "kubernetes", "--image", "windlass/busybox", "--", "id", "-u"];
-    let ran = bed.windlass(&run, PIPELINE, settings).await;
-    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
-    assert_eq!((ran.status.code(), ran.stdout), (Some(0), b"1000\n".to_vec()), "{said}");
+    for more in ["", "helper_image = \"windlass/helper\"\n"] {
+        let ran = bed.windlass(&run, PIPELINE, &format!("{settings}{more}")).await;
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert_eq!((ran.status.code(), ran.stdout), (Some(0), b"1000\n".to_vec()), "{said}");
+    }
 
-    let volume = Volume::new(&bed).await;
+    // In the pod of the only step that has it.
+    let ran = bed.windlass(&["run", "--backend", "kubernetes"], ALONE, settings).await;
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.code() == Some(0) && said.contains("write │ 1234"), "{said}");
+
+    let volume = Volume::new(&bed, "ReadWriteOnce").await;
     let settings = format!("{settings}{}\n", volume.settings());
     let ran = bed.windlass(&["run", "--backend", "kubernetes"], PIPELINE, &settings).await;
     let said = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
     volume.remove(&bed).await;
     assert_eq!(ran.status.code(), Some(0), "{said}");
-    for line in ["write │ 1000", "read  │ 1234", "read  │ 5", "read  │ from the first"] {
+    for line in [
+        "write │ 1000",
+        "read  │ 1234",
+        "read  │ 5",
+        "read  │ from the first",
+        "fill  │ is me",
+        "look  │ is ${WHO}",
+        "ask   │ windlass",
+    ] {
         assert!(said.contains(line), "{line}: {said}");
     }
-    assert_eq!(bed.objects_to_stay().await, Vec::<String>::new(), "objects are left");
-}
-
-/// A volume that has its pods' group, as most clusters' have. The classes of the tests' own cluster make directories that
-/// nobody but root may write to; its node sees this machine's files, and so it is given one.
-struct Volume {
-    directory: tempfile::TempDir,
-    name: String,
-    is_own: bool,
-}
-
-impl Volume {
-    async fn new(bed: &Bed) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let nodes = bed.ask("GET", "/api/v1/nodes", &Value::Null).await;
-        let is_own = nodes["items"].as_array().unwrap().iter().any(|node| node["metadata"]["name"] == "node");
-        let volume = Self { directory, name: bed.namespace.clone(), is_own };
-        if is_own {
-            let on = json!({ "key": "kubernetes.io/hostname", "operator": "In", "values": ["node"] });
-            let manifest = json!({
-                "metadata": { "name": volume.name },
-                "spec": {
-                    "capacity": { "storage": "10Gi" },
-                    "accessModes": ["ReadWriteOnce"],
-                    "storageClassName": volume.name,
-                    "local": { "path": volume.directory.path() },
-                    "nodeAffinity": { "required": { "nodeSelectorTerms": [{ "matchExpressions": [on] }] } },
-                },
-            });
-            bed.ask("POST", "/api/v1/persistentvolumes", &manifest).await;
-        }
-        volume
-    }
-
-    fn settings(&self) -> String {
-        if self.is_own { format!("storage_class = {:?}", self.name) } else { String::new() }
-    }
-
-    /// The claim is gone, and nobody else would remove it.
-    async fn remove(&self, bed: &Bed) {
-        if self.is_own {
-            bed.ask("DELETE", &format!("/api/v1/persistentvolumes/{}", self.name), &Value::Null).await;
-        }
-    }
+    bed.assert_empty().await;
 }

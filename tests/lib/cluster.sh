@@ -4,7 +4,6 @@
 #   cluster_build          compiles the programs of tests/cluster/go.mod into $(cluster_programs)
 #   cluster_start          starts the node; it is reached with $(cluster_config)
 #   cluster_import FILE    gives it the images of an archive
-#   cluster_remove TOKEN   ends it, whoever started it; sandbox_remove does
 #
 # All its processes are in a PID namespace, and what they mount and link in namespaces of the same process, so that its
 # end is the end of all of it. Addresses and ports are its own too: it disturbs no other cluster, and none disturbs it.
@@ -44,7 +43,7 @@ cluster_identities() {
   (
     cd "$1/tls" || exit
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 30 -subj /CN=windlass-tests -keyout ca.key -out ca.crt
-    cluster_certify server /CN=node "subjectAltName=IP:$2"
+    cluster_certify server /CN=node "subjectAltName=IP:$2,IP:10.96.0.1"
     cluster_certify client /CN=kube-apiserver
     openssl ecparam -name prime256v1 -genkey -noout -out accounts.key
     echo "$token,admin,admin,system:masters" >tokens
@@ -53,7 +52,7 @@ cluster_identities() {
   cat >"$1/kubeconfig" <<CONFIG
 apiVersion: v1
 kind: Config
-clusters: [{name: test, cluster: {server: "https://$2:6443", certificate-authority-data: $(base64 --wrap 0 "$1/tls/ca.crt")}}]
+clusters: [{name: test, cluster: {server: "https://$2:443", certificate-authority-data: $(base64 --wrap 0 "$1/tls/ca.crt")}}]
 users: [{name: admin, user: {token: $token}}]
 contexts: [{name: test, context: {cluster: test, user: admin}}]
 current-context: test
@@ -85,7 +84,7 @@ cluster_start() {
   env --chdir=/ setsid unshare --mount --net --pid --fork --kill-child --mount-proc "$PWD/tests/cluster/node" \
     "$dir" "$(cluster_programs)" "$token" "$net" 3</proc/self/ns/net </dev/null >"$dir/log/node" 2>&1 &
   local node=$!
-  for waited in {1..600}; do
+  for waited in {1..1500}; do
     if cluster_is_ready; then
       cluster_class
       echo "node ready after $((SECONDS - began)) s"
@@ -110,14 +109,3 @@ cluster_class() {
 }
 
 cluster_import() { ctr --address "$sandbox/cluster/containerd.sock" --namespace k8s.io images import --all-platforms "$1" >/dev/null; }
-
-# The kernel takes the processes along with the first of them, and with the last of them what they mounted and linked.
-cluster_remove() {
-  local token=$1
-  end_processes KILL 50 "$token" unshare
-  for _ in {1..100}; do
-    [[ -e /sys/class/net/$token-k ]] || return 0
-    sleep 0.1
-  done
-  ip link delete "$token-k"
-}

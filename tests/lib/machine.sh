@@ -74,7 +74,7 @@ missing() {
 
 # provide NEEDS...: installs what is missing. Prints what to do and returns 1 where it may not.
 provide() {
-  local packages
+  local packages systemctl=true
   mapfile -t packages < <(missing "$@")
   [[ ${#packages[@]} -gt 0 ]] || return 0
   if [[ $EUID != 0 ]] || ! command -v apt-get >/dev/null; then
@@ -84,9 +84,14 @@ provide() {
   fi
   echo "installing ${packages[*]}"
   apt_quietly update
-  apt_quietly install --no-install-recommends "${packages[@]}"
+  # With systemd, Docker's package would start a daemon, which has the firewall drop what ours forwards.
+  if [[ -d /run/systemd/system && " ${packages[*]} " == *' docker.io '* ]]; then systemctl=systemctl; fi
+  "$systemctl" mask --runtime docker.service docker.socket
+  # Whether it worked is seen below.
+  apt_quietly install --no-install-recommends "${packages[@]}" || true
+  "$systemctl" unmask --runtime docker.service docker.socket
   mapfile -t packages < <(missing "$@")
-  [[ ${#packages[@]} == 0 ]] || { echo "installed, and still not working: ${packages[*]}"; return 1; }
+  [[ ${#packages[@]} == 0 ]] || { echo "still missing: ${packages[*]}"; return 1; }
 }
 
 apt_quietly() {

@@ -39,6 +39,17 @@ count() {
   mapfile -t -O "${#failures[@]}" failures < <(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$log")
 }
 
+# one_test NAME COMMAND...: a command that is one test, told as the test runner tells it.
+one_test() {
+  if "${@:2}"; then
+    echo 'test result: ok. 1 passed; 0 failed; 0 ignored'
+  else
+    echo "test $1 ... FAILED"
+    echo 'test result: FAILED. 0 passed; 1 failed; 0 ignored'
+    return 1
+  fi
+}
+
 end_part() {
   [[ -n $part_pid ]] || return 0
   kill -TERM -- "-$part_pid" 2>/dev/null || true

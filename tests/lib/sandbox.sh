@@ -70,7 +70,7 @@ sandbox_docker() {
     --bridge "$token" --iptables=false --ip-forward=false --ip-masq=false \
     </dev/null >"$sandbox/log/dockerd" 2>&1 &
   local daemon=$! waited
-  for waited in {1..300}; do
+  for waited in {1..1500}; do
     docker --host "$(sandbox_endpoint)" version >/dev/null 2>&1 && return
     [[ -d /proc/$daemon ]] || break
     sleep 0.2
@@ -109,7 +109,8 @@ end_processes() {
 kill_containers() {
   local cgroup pid
   while read -r cgroup; do
-    while read -r pid; do kill -KILL "$pid" 2>/dev/null || true; done <"$cgroup/cgroup.procs"
+    # It may be gone by now.
+    while read -r pid; do kill -KILL "$pid" 2>/dev/null || true; done < <(cat "$cgroup/cgroup.procs" 2>/dev/null)
   done < <(sandbox_cgroups "$1")
 }
 
@@ -120,16 +121,28 @@ sandbox_remove() {
   token=$(basename "$dir")
   # Only a name that mktemp made may steer what follows.
   [[ $token =~ ^wl-[A-Za-z0-9]{8}$ && -O $dir ]] || return 0
-  # What tests that were killed left of engines of their own, whose directories are in this one.
-  for engine in "$dir"/tmp/wl-[a-z]-??????; do
+  # What tests and commands that were killed left of engines of their own, whose directories are in this one.
+  for engine in "$dir"/{tmp/wl-[a-z]-??????,first/wl-????????}; do
     [[ ! -d $engine ]] || remove_engine "$(basename "$engine")"
   done
-  cluster_remove "$token"
+  remove_cluster "$token"
   remove_engine "$token"
   while read -r path; do
     umount "$path" 2>/dev/null || umount --lazy "$path" || true
   done < <(awk -v dir="$dir/" 'index($5, dir) == 1 { print $5 }' /proc/self/mountinfo | tac)
   rm -rf --one-file-system "$dir"
+}
+
+# remove_cluster TOKEN: the kernel takes the processes along with the first of them, and with the last of them what they
+# mounted and linked.
+remove_cluster() {
+  local token=$1
+  end_processes KILL 50 "$token" unshare
+  for _ in {1..100}; do
+    [[ -e /sys/class/net/$token-k ]] || return 0
+    sleep 0.1
+  done
+  ip link delete "$token-k"
 }
 
 # remove_engine TOKEN: its containers, its processes, its cgroups and its bridge.

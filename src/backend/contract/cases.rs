@@ -5,17 +5,17 @@ use std::time::Duration;
 use futures_util::{FutureExt, StreamExt};
 
 use super::services::{
-    a_service_is_ready_when_what_is_asked_of_it_holds,
+    a_service_is_ready_when_what_is_asked_of_it_holds, a_service_may_run_the_program_of_its_image,
     a_service_that_ends_is_never_ready_and_its_end_is_told,
     services_are_reached_by_name_each_at_its_own_address, services_reach_one_another_and_themselves_by_name,
-    the_names_of_a_step_are_not_those_of_the_next_in_its_lane,
+    the_end_of_the_program_of_its_image_is_told, the_names_of_a_step_are_not_those_of_the_next_in_its_lane,
 };
 use super::{Bench, Case, Progress, listen};
 use crate::backend::{ContainerSpec, GivenSecret, Hosts, How, MAX_OUTPUT, ProgramSpec, SecretPlace};
 use crate::base::{Reason, Secret};
 
 macro_rules! cases {
-    ($($name:ident)*) => { &[$(Case { name: stringify!($name), run: |bench| $name(bench).boxed() }),*] };
+    ($($name:ident)*) => { &[$(Case { name: stringify!($name), workspace: None, once: false, run: |bench| $name(bench).boxed() }),*] };
 }
 
 pub(super) const CASES: &[Case] = cases! {
@@ -52,6 +52,8 @@ pub(super) const CASES: &[Case] = cases! {
     a_service_is_ready_when_what_is_asked_of_it_holds
     a_service_that_ends_is_never_ready_and_its_end_is_told
     the_names_of_a_step_are_not_those_of_the_next_in_its_lane
+    a_service_may_run_the_program_of_its_image
+    the_end_of_the_program_of_its_image_is_told
 };
 
 fn text(bytes: &[u8]) -> String {
@@ -160,7 +162,7 @@ async fn kill_hurries_a_stop(bench: &Bench<'_>) {
 
 async fn a_time_limit_ends_a_program(bench: &Bench<'_>) {
     let mut spec = bench.script("slow", "echo ready\nsleep 600");
-    (spec.timeout, spec.grace) = (Duration::from_secs(1), Duration::from_secs(500));
+    (spec.timeout, spec.grace) = (Duration::from_secs(3), Duration::from_secs(500));
     let heard = bench.complete(spec).await;
     assert_eq!((text(&heard.stdout).as_str(), heard.ended.how), ("ready\n", How::TimedOut));
 }
@@ -243,24 +245,24 @@ async fn a_secret_is_for_the_program_alone(bench: &Bench<'_>) {
     let mut spec = bench.script("trusted", body);
     spec.user = Some("1234:1234".to_owned());
     spec.secrets = vec![
-        secret("of-the environment 4711", SecretPlace::Variable("TOKEN".to_owned())),
-        secret("of-the file 4711", SecretPlace::File("/run/of-its-own/key".to_owned())),
+        secret("of-the environment xyzzy", SecretPlace::Variable("TOKEN".to_owned())),
+        secret("of-the file xyzzy", SecretPlace::File("/run/of-its-own/key".to_owned())),
     ];
     let mut started = bench.start(spec).await;
     let held = bench.harness.inspect().await;
     started.control.go(Hosts::new()).await;
     let mut printed = String::new();
-    while !printed.ends_with("of-the file 4711\n") {
+    while !printed.ends_with("of-the file xyzzy\n") {
         match started.progress.next().await {
             Some(Progress::Output(_, bytes)) => printed.push_str(&text(&bytes)),
             other => panic!("output was expected, not {other:?} after {printed}"),
         }
     }
-    assert_eq!(printed, "of-the environment 4711\nof-the file 4711\n");
+    assert_eq!(printed, "of-the environment xyzzy\nof-the file xyzzy\n");
     let running = bench.harness.inspect().await;
     for seen in [held, running] {
         assert!(seen.contains("trusted"), "the container is seen: {seen}");
-        assert!(!seen.contains("4711"), "{seen}");
+        assert!(!seen.contains("xyzzy"), "{seen}");
     }
     started.control.kill().await;
     assert_eq!(listen(&mut started).await.ended.how, How::Stopped);

@@ -5,9 +5,13 @@
 //! judge by what happened and in which order, never by how long it took.
 
 mod cases;
+mod fetching;
 mod services;
+mod workspace;
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +24,8 @@ use super::{
     Backend, ContainerSpec, Ended, Hosts, Privileges, ProgramSpec, Progress, RunSpec, Session, StartError,
     Started,
 };
-use crate::base::{RunId, StepId};
+use crate::base::safe_dir::remove_tree;
+use crate::base::{RunId, StepId, Tree};
 use crate::event::Stream;
 use crate::ledger::RunLedger;
 use crate::plan::{Network, Resources};
@@ -37,19 +42,26 @@ pub trait Harness: Send + Sync {
     fn inspect(&self) -> BoxFuture<'_, String>;
     /// A fresh ledger for a run.
     fn ledger(&self, run: &RunId) -> Arc<RunLedger>;
+    /// A path for a new directory, which an engine on this machine sees.
+    fn place(&self, run: &RunId) -> PathBuf;
 }
 
 /// One case of the suite.
+#[derive(Clone, Copy)]
 pub struct Case {
     /// What it holds the backend to.
     pub name: &'static str,
+    /// Fills the workspace that its run has; there is none without.
+    pub workspace: Option<fn(&Path)>,
+    /// One container alone has it.
+    pub once: bool,
     /// Runs it; a broken promise is a panic.
     pub run: for<'a> fn(&'a Bench<'a>) -> BoxFuture<'a, ()>,
 }
 
 /// Every case.
-pub fn cases() -> &'static [Case] {
-    cases::CASES
+pub fn cases() -> Vec<Case> {
+    cases::CASES.iter().chain(workspace::CASES).chain(fetching::CASES).copied().collect()
 }
 
 /// Runs every case, each in a session of its own, and says which one it is at.
@@ -59,7 +71,7 @@ pub fn cases() -> &'static [Case] {
 pub async fn suite(harness: &dyn Harness, say: &(dyn Fn(&str) + Send + Sync)) {
     for case in cases() {
         say(case.name);
-        check(harness, case).await;
+        check(harness, &case).await;
     }
 }
 
@@ -70,10 +82,16 @@ pub async fn suite(harness: &dyn Harness, say: &(dyn Fn(&str) + Send + Sync)) {
 pub async fn check(harness: &dyn Harness, case: &Case) {
     let run = RunId::generate();
     let ledger = harness.ledger(&run);
+    let place = harness.place(&run);
+    if let Some(fill) = case.workspace {
+        fs::create_dir_all(&place).expect("there is room for a workspace");
+        fill(&place);
+    }
     let policy = Arc::new(Policy { trust: Trust::Trusted, ..Policy::default() });
     let spec = RunSpec {
         run,
-        workspace: None,
+        workspace: case.workspace.map(|_| Tree::Plain(place.clone())),
+        workspace_once: case.once,
         workspace_gid: 0,
         lanes: [(0, 3)].into(),
         policy,
@@ -81,11 +99,12 @@ pub async fn check(harness: &dyn Harness, case: &Case) {
     };
     let session =
         harness.backend().open(spec, Arc::clone(&ledger)).await.expect("the backend opens a session");
-    let bench = Bench { harness, session, ledger: Arc::clone(&ledger) };
+    let bench = Bench { harness, session, ledger: Arc::clone(&ledger), place: place.clone() };
     (case.run)(&bench).await;
     assert_eq!(bench.session.close().await, Vec::<String>::new(), "{}: closing leaves nothing", case.name);
     assert_eq!(bench.session.close().await, Vec::<String>::new(), "{}: closing twice is once", case.name);
     assert_eq!(ledger.open_objects(), Vec::new(), "{}: the ledger is empty in the end", case.name);
+    remove_tree(&place).expect("the workspace can be removed");
 }
 
 /// An open session, and short ways to use it.
@@ -93,6 +112,8 @@ pub struct Bench<'a> {
     harness: &'a dyn Harness,
     session: Arc<dyn Session>,
     ledger: Arc<RunLedger>,
+    /// Where its workspace came from, if it has one.
+    place: PathBuf,
 }
 
 /// All that a container said, in order.
@@ -125,7 +146,7 @@ impl Bench<'_> {
             network: Network::Own,
             among_services: false,
             resources: Resources { pids: Some(256), ..Resources::default() },
-            timeout: Duration::from_mins(1),
+            timeout: Duration::from_mins(10),
             grace: Duration::from_secs(1),
             log_limit: 1 << 20,
             lane: None,

@@ -3,8 +3,13 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+
 use super::{Bench, Heard, listen};
-use crate::backend::{ContainerSpec, Control, Hosts, How, Started};
+use crate::backend::{
+    ContainerSpec, Control, GivenSecret, Hosts, How, ProgramSpec, Progress, SecretPlace, Started,
+};
+use crate::base::Secret;
 use crate::plan::Probe;
 
 /// A server that knows one file, `/hostname`.
@@ -15,6 +20,12 @@ impl Bench<'_> {
     fn service(&self, with: &str, name: &str, body: &str) -> ContainerSpec {
         let spec = self.script(with, body);
         ContainerSpec { service: Some(name.to_owned()), among_services: true, ..spec }
+    }
+
+    /// A service that runs the program of its image, which is that of its arguments here, as the image names none.
+    fn own(&self, with: &str, name: &str, body: &str) -> ContainerSpec {
+        let args = ["sh", "-c", body].map(str::to_owned).to_vec();
+        ContainerSpec { program: ProgramSpec::Entrypoint { args }, ..self.service(with, name, body) }
     }
 
     /// A step that gets a file from a server and prints it.
@@ -40,7 +51,7 @@ async fn is_ready(service: &dyn Control, probe: &Probe, within: Duration) -> boo
     tokio::time::timeout(within, service.ready(probe)).await.is_ok()
 }
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_mins(3);
 const NEVER: Duration = Duration::from_millis(700);
 
 async fn started(bench: &Bench<'_>, with: &str, name: &str) -> (Started, IpAddr) {
@@ -129,5 +140,61 @@ pub(super) async fn the_names_of_a_step_are_not_those_of_the_next_in_its_lane(be
             "{name}: {}",
             String::from_utf8_lossy(&heard.stderr)
         );
+    }
+}
+
+pub(super) async fn a_service_may_run_the_program_of_its_image(bench: &Bench<'_>) {
+    let secret =
+        |value: &str, place| GivenSecret { value: Secret::new(value).expect("it is long enough"), place };
+    let body = format!("echo \"$WORD $TOKEN\"\ncat /run/of-its-own/key\necho\nseq 1 2000\n{SERVER}");
+    let mut spec = bench.own("a", "own", &body);
+    spec.env = [("WORD".to_owned(), "of $(its) own".to_owned())].into();
+    spec.secrets = vec![
+        secret("the-environment xyzzy", SecretPlace::Variable("TOKEN".to_owned())),
+        secret("the-file xyzzy", SecretPlace::File("/run/of-its-own/key".to_owned())),
+    ];
+    let mut service = bench.start(spec).await;
+    let address = service.address.expect("a service has an address");
+    let hosts = [("own", address)];
+    let early = tokio::time::timeout(NEVER, service.progress.next()).await;
+    assert!(early.is_err(), "a held program said {early:?}");
+    service.control.go(named(&hosts)).await;
+    let numbers = (1..=2000).fold(String::new(), |lines, number| lines + &format!("{number}\n"));
+    let expected = format!("of $(its) own the-environment xyzzy\nthe-file xyzzy\n{numbers}");
+    let mut printed = Vec::new();
+    while printed.len() < expected.len() {
+        match service.progress.next().await {
+            Some(Progress::Output(_, bytes)) => printed.extend(bytes),
+            other => panic!("output was expected, not {other:?}"),
+        }
+    }
+    assert_eq!(String::from_utf8_lossy(&printed), expected);
+    let get = ["wget", "-q", "-O", "-", "http://own:8080/hostname"].map(str::to_owned).to_vec();
+    for probe in [Probe::Port(8080), Probe::Command(get)] {
+        assert!(is_ready(&*service.control, &probe, SOON).await, "{probe:?}");
+    }
+    let heard = bench.complete_with(bench.client("asks", "own"), &hosts).await;
+    assert_eq!((heard.stdout.trim_ascii_end(), heard.ended.how), (&b"windlass"[..], How::Exited(0)));
+    assert!(!bench.harness.inspect().await.contains("xyzzy"));
+    service.control.kill().await;
+    let heard = listen(&mut service).await;
+    assert_eq!((heard.stdout, heard.ended.how), (vec![], How::Stopped));
+}
+
+pub(super) async fn the_end_of_the_program_of_its_image_is_told(bench: &Bench<'_>) {
+    let (body, ends) = ("echo up\nexit 3", "sleep 600");
+    let (mut early, mut late, mut held) = tokio::join!(
+        bench.start(bench.own("a", "early", body)),
+        bench.start(bench.own("a", "late", ends)),
+        bench.start(bench.own("a", "held", ends)),
+    );
+    early.control.go(Hosts::new()).await;
+    late.control.go(Hosts::new()).await;
+    let heard = listen(&mut early).await;
+    assert_eq!((heard.stdout, heard.ended.how), (b"up\n".to_vec(), How::Exited(3)));
+    for service in [&mut late, &mut held] {
+        service.control.stop().await;
+        let heard = listen(service).await;
+        assert_eq!((heard.stdout, heard.ended.how), (vec![], How::Stopped));
     }
 }

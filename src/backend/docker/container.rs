@@ -16,10 +16,10 @@ use tokio::time::Instant;
 use super::link::{self, DRAIN, Last, Sign};
 use super::probe::Prober;
 use super::tether::{Tether, cut};
+use crate::backend::helped::{self, plain};
 use crate::backend::{Control, Ended, Hosts, How, Progress};
+use crate::base::Reason;
 use crate::base::awake::Watch;
-use crate::base::{Reason, hex};
-use crate::event::Usage;
 use crate::helper::protocol::{Cause, Command, EndRecord, Go};
 use crate::plan::{Probe, Resources};
 
@@ -225,34 +225,13 @@ impl Supervisor {
     }
 
     fn recorded(&self, record: EndRecord) -> Ended {
-        let mut message = (!record.message.is_empty()).then(|| record.message.clone());
-        let killed_for_memory = record.oom_kills > 0;
-        let how = match record.cause {
-            Cause::CouldNotStart => How::CouldNotStart,
-            Cause::TimedOut => How::TimedOut,
-            Cause::Stopped if self.was_taken_along() => {
-                message = Some("the engine went away, and then the container was ended".to_owned());
-                How::Lost(Reason::DaemonLost)
-            }
-            Cause::Stopped => How::Stopped,
-            Cause::Orphaned => How::Lost(Reason::RunnerLost),
-            // A shell passes the end of its child on as 128 + 9.
-            Cause::Exited(137) | Cause::Signalled(9) if killed_for_memory => How::OutOfMemory,
-            Cause::Exited(code) => How::Exited(code),
-            Cause::Signalled(signal) => How::Signalled(signal),
-        };
-        if killed_for_memory {
-            let limit = self.resources.memory.map_or("none".to_owned(), |memory| memory.to_string());
-            let peak = record.peak_memory >> 20;
-            message = Some(match how {
-                How::OutOfMemory => format!("the kernel ended it: memory limit {limit}, peak {peak}Mi"),
-                _ => format!(
-                    "the kernel killed {} of its processes for want of memory: limit {limit}, peak {peak}Mi",
-                    record.oom_kills
-                ),
-            });
+        let taken_along = record.cause == Cause::Stopped && self.was_taken_along();
+        let ended = helped::ended(record, &self.resources);
+        if !taken_along {
+            return ended;
         }
-        Ended { how, message, usage: Some(usage(&record)), output: record.outputs }
+        let message = "the engine went away, and then the container was ended".to_owned();
+        Ended { how: How::Lost(Reason::DaemonLost), message: Some(message), ..ended }
     }
 
     /// Whether the engine was away, and so may have ended the container when it came back. We did not.
@@ -265,11 +244,7 @@ impl Supervisor {
     /// The helper did not get to say how it ended; the engine does. `away`: it was not there for a while.
     fn without_record(&self, state: ContainerState, away: bool) -> Ended {
         if state.oom_killed == Some(true) {
-            let limit = self.resources.memory.map_or("none".to_owned(), |memory| memory.to_string());
-            return plain(
-                How::OutOfMemory,
-                Some(format!("the kernel ended the container: memory limit {limit}")),
-            );
+            return helped::out_of_memory(&self.resources);
         }
         if away {
             return lost(Reason::DaemonLost, "the engine went away, and the container with it");
@@ -288,23 +263,6 @@ impl Supervisor {
     }
 }
 
-fn plain(how: How, message: Option<String>) -> Ended {
-    Ended { how, message, usage: None, output: Vec::new() }
-}
-
 fn lost(reason: Reason, message: &str) -> Ended {
     plain(How::Lost(reason), Some(message.to_owned()))
-}
-
-fn usage(record: &EndRecord) -> Usage {
-    Usage {
-        peak_memory: record.peak_memory,
-        cpu_ms: record.cpu_ms,
-        log_bytes: record.log_bytes,
-        log_sha256: hex(&record.log_sha256),
-        dropped_bytes: record.dropped_bytes,
-        dropped_lines: record.dropped_lines,
-        leaky: record.leaky,
-        oom_kills: record.oom_kills,
-    }
 }

@@ -11,14 +11,13 @@ use bollard::models::{
 use super::image::ImageFacts;
 use super::parcel::{self, Content, Parcel};
 use super::reach::Reach;
-use crate::backend::{ContainerSpec, Privileges, ProgramSpec, SecretPlace};
+pub(super) use crate::backend::helped::WORKSPACE;
+use crate::backend::{ContainerSpec, Privileges, ProgramSpec, helped};
 use crate::base::{InstanceId, RunId, Tree};
-use crate::helper::protocol::{Go, Hidden, OUTPUT};
+use crate::helper::protocol::Go;
 use crate::helper::{DIRECTORY, PATH};
 use crate::plan::Network;
 
-/// Where steps see the workspace.
-pub(super) const WORKSPACE: &str = "/workspace";
 /// The engine keeps a copy of every log until the container is removed, for when our stream is cut.
 /// It must hold all of it; frames add little to what a log limit lets through.
 const LOG_SLACK: u64 = 8 << 20;
@@ -196,49 +195,20 @@ fn bind(text: &str) -> Mount {
 
 /// What the helper is told, but for the names of services, which are known when it may go.
 pub(super) fn go(common: &Common, spec: &ContainerSpec, image: &ImageFacts, linger: bool) -> Go {
-    let (argv, script) = match &spec.program {
-        ProgramSpec::Script { interpreter, body, args } => {
-            let position = u32::try_from(interpreter.len()).unwrap_or(u32::MAX);
-            let argv = interpreter.iter().chain(args).cloned().collect();
-            (argv, Some((position, body.clone().into_bytes())))
-        }
-        ProgramSpec::Command(argv) => (argv.clone(), None),
-        ProgramSpec::Entrypoint { args } => {
-            let args = if args.is_empty() { &image.command } else { args };
-            (image.entrypoint.iter().chain(args).cloned().collect(), None)
-        }
+    let own = || match &spec.program {
+        ProgramSpec::Entrypoint { args } if !args.is_empty() => args,
+        _ => &image.command,
     };
-    let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let own = spec.env.iter().map(|(name, value)| (name.clone(), value.clone()));
-    let output = ("WINDLASS_OUTPUT".to_owned(), OUTPUT.to_owned());
-    let (mut secrets, mut secret_files) = (Vec::new(), Vec::new());
-    for secret in &spec.secrets {
-        let value = Hidden(secret.value.expose().to_vec());
-        match &secret.place {
-            SecretPlace::Variable(name) => secrets.push((name.clone(), value)),
-            SecretPlace::File(path) => secret_files.push((path.clone(), value)),
-        }
-    }
-    let workdir = spec
-        .workdir
-        .clone()
-        .unwrap_or_else(|| if spec.workspace { WORKSPACE.to_owned() } else { image.workdir.clone() });
+    let program = helped::program(&spec.program)
+        .unwrap_or_else(|| (image.entrypoint.iter().chain(own()).cloned().collect(), None));
+    let told = helped::go(spec, program, common.gid);
     Go {
-        argv,
-        script,
         // The later of two wins.
-        env: image.env.iter().cloned().chain([output]).chain(own).collect(),
-        secrets,
-        secret_files,
+        env: image.env.iter().cloned().chain(told.env).collect(),
         user: spec.user.clone().unwrap_or_else(|| image.user.clone()),
-        group: spec.workspace.then_some(common.gid),
-        workdir,
-        umask: 0o002,
-        timeout_ms: millis(spec.timeout),
-        grace_ms: millis(spec.grace),
-        log_limit: spec.log_limit,
+        workdir: if told.workdir.is_empty() { image.workdir.clone() } else { told.workdir },
         linger,
-        ..Go::default()
+        ..told
     }
 }
 
@@ -325,8 +295,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::backend::GivenSecret;
+    use crate::backend::{GivenSecret, SecretPlace};
     use crate::base::{Bytes, Secret, StepId};
+    use crate::helper::protocol::Hidden;
     use crate::plan::Resources;
 
     fn common() -> Common {

@@ -6,7 +6,7 @@ use bollard::errors::Error;
 
 use super::dial::Failure;
 use crate::backend::StartError;
-use crate::base::Reason;
+use crate::base::{Reason, with_causes};
 
 /// The HTTP status of an answer; none when there was no answer.
 pub(super) fn status(error: &Error) -> Option<u16> {
@@ -63,20 +63,6 @@ pub(super) fn words(error: &Error) -> String {
         Error::RequestTimeoutError => "the engine did not answer in time".to_owned(),
         other => Failure::within(other).map_or_else(|| with_causes(other), ToString::to_string),
     }
-}
-
-/// An error with what caused it, as transport errors say little by themselves.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// Why a pull failed. The engine gives one status for many causes, so its words decide.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bollard::Docker;
+use bollard::errors::Error;
 use bollard::models::ImageInspect;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::StreamExt;
@@ -86,10 +87,18 @@ pub(super) async fn ensure(
         Err(_) => {}
     }
     let parsed = parsed?;
-    persist(|| pull(docker, reference, &parsed, progress)).await?;
-    let image = call::repeat(|| docker.inspect_image(reference)).await;
-    let image = image.map_err(|error| error::pull(reference, &error))?;
-    usable(reference, image)
+    let image = persist(|| async {
+        pull(docker, reference, &parsed, progress).await?;
+        match call::repeat(|| docker.inspect_image(reference)).await {
+            // Somebody removed it, or the last other name of it while this one was being given.
+            Err(error) if error::is_not_found(&error) => Err(StartError {
+                reason: Reason::ImagePullFailed,
+                message: format!("`{reference}` was pulled, and is gone: {}", error::words(&error)),
+            }),
+            image => image.map_err(|error| error::pull(reference, &error)),
+        }
+    });
+    usable(reference, image.await?)
 }
 
 /// Looks whether the engine has an image, or its registry does, which the engine asks with the credentials that
@@ -104,6 +113,11 @@ pub(super) async fn look(docker: &Docker, reference: &str) -> Result<(), StartEr
     let known = credentials::find(&credentials::directory(), &parsed).await;
     match call::once(docker.inspect_registry_image(reference, known.credentials)).await {
         Ok(_) => Ok(()),
+        // It is the registry that is silent: the engine has just answered.
+        Err(Error::RequestTimeoutError) => Err(StartError {
+            reason: Reason::ImagePullFailed,
+            message: format!("nothing was heard of the registry of `{reference}`"),
+        }),
         Err(error) => Err(StartError { message: error::words(&error), ..error::pull(reference, &error) }),
     }
 }
@@ -131,9 +145,9 @@ pub(super) fn usable(shown: &str, image: ImageInspect) -> Result<ImageFacts, Sta
 }
 
 /// Fetches; what the engine or the registry cannot do now is tried again.
-pub(super) async fn persist<F>(fetch: impl Fn() -> F) -> Result<(), StartError>
+pub(super) async fn persist<F, T>(fetch: impl Fn() -> F) -> Result<T, StartError>
 where
-    F: Future<Output = Result<(), StartError>>,
+    F: Future<Output = Result<T, StartError>>,
 {
     let began = Instant::now();
     let mut pauses = PAUSES.into_iter();
@@ -165,7 +179,7 @@ async fn pull(
     let options = CreateImageOptionsBuilder::new().from_image(&from).tag(parsed.version()).build();
     let mut layers = std::collections::BTreeMap::new();
     let known = credentials::find(&credentials::directory(), parsed).await;
-    let failed = |error: &bollard::errors::Error| {
+    let failed = |error: &Error| {
         let mut failed = error::pull(reference, error);
         if let Some(problem) = &known.problem {
             failed.message = format!("{}; {problem}", failed.message);
@@ -181,7 +195,7 @@ async fn pull(
     while let Some(answer) = timeout(SILENCE, answers.next()).await.map_err(|_| silent())? {
         let answer = answer.map_err(|error| failed(&error))?;
         if let Some(message) = answer.error_detail.and_then(|detail| detail.message) {
-            let error = bollard::errors::Error::DockerStreamError { error: message };
+            let error = Error::DockerStreamError { error: message };
             return Err(failed(&error));
         }
         let (Some(layer), Some(detail)) = (answer.id, answer.progress_detail) else { continue };

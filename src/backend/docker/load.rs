@@ -37,13 +37,15 @@ pub(super) async fn ensure(
     if let Some(found) = find(docker, image).await? {
         return usable(shown, found);
     }
-    persist(|| load(docker, shown, image, progress)).await?;
-    let found = find(docker, image).await?;
     let lost = || StartError {
         reason: Reason::ImagePullFailed,
         message: format!("cannot load `{shown}`: the engine took it, and does not have it"),
     };
-    usable(shown, found.ok_or_else(lost)?)
+    let found = persist(|| async {
+        load(docker, shown, image, progress).await?;
+        find(docker, image).await?.ok_or_else(lost)
+    });
+    usable(shown, found.await?)
 }
 
 /// The engine's image: most name it by its configuration, those that keep images as registries do by its manifest.

@@ -13,6 +13,8 @@ mod endpoint;
 mod error;
 mod image;
 mod images;
+mod keeper;
+mod lane;
 mod layer;
 mod link;
 mod load;
@@ -33,6 +35,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bollard::ClientVersion;
 use bollard::models::{SystemVersion, VolumeCreateRequest};
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
@@ -40,10 +43,11 @@ use bollard::query_parameters::{
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
 
-use super::lacks::{Feature, Lack, NO_HOST};
+use super::helped::keeper::View;
+use super::lacks::{Lack, NO_HOST};
 use super::{Backend, BackendError, FoundObject, RunSpec, Session};
 use crate::base::awake::timeout;
-use crate::base::{InstanceId, RunId, hex};
+use crate::base::{InstanceId, RunId, hex, with_causes};
 use crate::helper;
 use crate::ledger::{Object, ObjectKind, RunLedger};
 use convert::{Common, INSTANCE_LABEL, RUN_LABEL};
@@ -56,7 +60,7 @@ const CALL: u64 = 120;
 /// Where helpers are, in a state directory.
 const HELPERS: &str = "helper";
 /// The oldest API with all that is used here (Engine 19.03).
-const OLDEST_API: (usize, usize) = (1, 40);
+const OLDEST_API: ClientVersion = ClientVersion { major_version: 1, minor_version: 40 };
 
 /// A Docker engine that answered.
 pub struct Docker {
@@ -110,27 +114,28 @@ pub async fn connect(
 }
 
 async fn answer(endpoint: &Endpoint) -> Result<(bollard::Docker, SystemVersion), String> {
-    let said = |error: bollard::errors::Error| error::words(&error);
     let api = endpoint.open()?;
-    let call = async {
-        let version = call::repeat(|| api.version()).await.map_err(said)?;
-        Ok::<_, String>((api.negotiate_version().await.map_err(said)?, version))
-    };
-    let (api, version) = match timeout(endpoint.patience(), call).await {
-        // What Go's server says to a client that speaks no TLS.
-        Ok(Err(why)) if why.contains("to an HTTPS server") => {
-            return Err(endpoint::NO_CERTIFICATES.to_owned());
-        }
-        Ok(result) => result?,
+    let version = match timeout(endpoint.patience(), call::repeat(|| api.version())).await {
+        Ok(answered) => answered.map_err(|error| match error::words(&error) {
+            // What Go's server says to a client that speaks no TLS.
+            why if why.contains("to an HTTPS server") => endpoint::NO_CERTIFICATES.to_owned(),
+            why => why,
+        })?,
         Err(_) => return Err("it does not answer".to_owned()),
     };
-    let negotiated = api.client_version();
-    if (negotiated.major_version, negotiated.minor_version) < OLDEST_API {
-        let (major, minor) = OLDEST_API;
-        return Err(format!("its API is {negotiated}, and {major}.{minor} is the oldest that will do"));
+    let said = version.api_version.as_deref().unwrap_or_default();
+    let theirs = api_version(said).ok_or_else(|| format!("its API is `{said}`, which is no version"))?;
+    if theirs < OLDEST_API {
+        return Err(format!("its API is {theirs}, and {OLDEST_API} is the oldest that will do"));
     }
     runs_helper(&version)?;
+    // Nothing is agreed on: our calls name no version, so that the engine's own is spoken.
     Ok((api, version))
+}
+
+fn api_version(said: &str) -> Option<ClientVersion> {
+    let (major, minor) = said.split_once('.')?;
+    Some(ClientVersion { major_version: major.parse().ok()?, minor_version: minor.parse().ok()? })
 }
 
 /// Whether our helper, which is for this machine, is a program for the engine's too.
@@ -224,13 +229,14 @@ impl Docker {
         };
         let lanes = run.lanes.into_keys();
         let (api, parcels) = (self.api.clone(), provision.parcels);
-        Ok(Arc::new(DockerSession::new(api, common, ledger, (run.policy, run.images), lanes, parcels)))
+        let view = View::new(run.workspace, self.reach.files);
+        Ok(DockerSession::new(api, common, ledger, (run.policy, run.images), (lanes, parcels), view))
     }
 
     async fn create_volume(&self, request: VolumeCreateRequest, ledger: &RunLedger) -> Result<(), String> {
         let name = request.name.clone().unwrap_or_default();
         let object = Object { kind: ObjectKind::Volume, name: name.clone() };
-        ledger.intend(&[object]).map_err(|error| error::with_causes(&error))?;
+        ledger.intend(&[object]).map_err(|error| with_causes(&error))?;
         let guard = Arc::clone(&self.creating).read_owned().await;
         let api = self.api.clone();
         let created = tokio::spawn(async move {
@@ -283,12 +289,7 @@ impl Backend for Docker {
     }
 
     fn lacks(&self) -> Vec<Lack> {
-        let file = Lack {
-            feature: Feature::WaitForFile,
-            why: "the engine does not see this machine's files",
-            help: "let it need the step that writes the file: `needs: [STEP]`",
-        };
-        std::iter::once(NO_HOST).chain((!self.reach.files).then_some(file)).collect()
+        vec![NO_HOST]
     }
 
     fn open(

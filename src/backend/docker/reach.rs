@@ -19,8 +19,9 @@ use super::error;
 use crate::base::InstanceId;
 use crate::base::awake::timeout;
 
-/// How long an engine may take to look at a path.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an engine may take to look at a path, and how often it is asked to.
+const PATIENCE: Duration = Duration::from_secs(10);
+const TRIES: usize = 2;
 
 /// What an engine can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,18 +58,23 @@ async fn sees(docker: &Docker, socket: Option<&Path>, state: &Path) -> bool {
     let Ok(marker) = Marker::new(state) else { return false };
     // An engine looks at what is to be mounted before it looks for the image.
     let refuses = async |path: &Path| {
-        let created = docker.create_container(None::<CreateContainerOptions>, vain(path));
-        match timeout(PATIENCE, created).await {
-            Ok(Err(error)) => error::status(&error) == Some(400),
-            Ok(Ok(_)) | Err(_) => false,
+        for _ in 0..TRIES {
+            let created = docker.create_container(None::<CreateContainerOptions>, vain(path));
+            if let Ok(Err(error)) = timeout(PATIENCE, created).await
+                && let Some(status) = error::status(&error)
+            {
+                return Some(status == 400);
+            }
         }
+        None
     };
-    if refuses(&marker.0).await {
+    // Where nothing is known, nothing is mounted.
+    if refuses(&marker.0).await != Some(false) {
         return false;
     }
     let absent = marker.0.with_extension("absent");
     // One that refuses neither, as Podman, does not look; then the other end of the socket may be seen.
-    refuses(&absent).await || beyond(socket, &marker.0).await
+    refuses(&absent).await == Some(true) || beyond(socket, &marker.0).await
 }
 
 /// A container that cannot be created: of an image that cannot be there.

@@ -1,12 +1,14 @@
 //! Taking away what was made, until it is gone.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
 use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, ListImagesOptions, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
+    CreateContainerOptionsBuilder, ListImagesOptions, ListNetworksOptionsBuilder,
+    RemoveContainerOptionsBuilder, RemoveVolumeOptions,
 };
 use futures_util::StreamExt;
 use tokio::time::Instant;
@@ -41,11 +43,27 @@ pub(super) async fn remove(docker: &bollard::Docker, object: &Object) -> Result<
         };
         let may_pass = error::may_pass(&error) || is_in_use(object, &error);
         if !may_pass || began.elapsed() >= BUSY {
-            return Err(error);
+            return Err(explained(docker, object, error).await);
         }
         sleep(call::shortened(pause)).await;
         pause = (pause * 2).min(PAUSE);
     }
+}
+
+/// Containers that come and go at once can leave an engine (20.10) with a wrong count of them for their network, which no call
+/// mends: that is said with its words.
+async fn explained(docker: &bollard::Docker, object: &Object, error: Error) -> Error {
+    let (words, status) = (error::words(&error), error::status(&error));
+    let Some(status_code) = status.filter(|_| words.contains("has active endpoints")) else { return error };
+    let network = timeout(TRY, docker.inspect_network(&object.name, None)).await;
+    let is_empty =
+        matches!(network, Ok(Ok(network)) if network.containers.as_ref().is_none_or(HashMap::is_empty));
+    if !is_empty {
+        return error;
+    }
+    let message =
+        format!("the engine counts containers in it that it does not have, until it is restarted: {words}");
+    Error::DockerResponseServerError { status_code, message }
 }
 
 /// Engines refuse a network that a container is just leaving with 403, and everything else in use with 409.
@@ -62,9 +80,30 @@ async fn ask(docker: &bollard::Docker, object: &Object) -> Result<(), Error> {
             docker.remove_container(&object.name, Some(options)).await
         }
         ObjectKind::Volume => docker.remove_volume(&object.name, None::<RemoveVolumeOptions>).await,
-        ObjectKind::Network => docker.remove_network(&object.name).await,
+        ObjectKind::Network => match docker.remove_network(&object.name).await {
+            Err(error) if error::words(&error).contains("is ambiguous") => {
+                namesakes(docker, &object.name).await
+            }
+            removed => removed,
+        },
         ObjectKind::Directory | ObjectKind::Resource => Ok(()),
     }
+}
+
+/// Removes all networks of a name: an engine gives it twice when it is asked again before it has done what it was asked.
+async fn namesakes(docker: &bollard::Docker, name: &str) -> Result<(), Error> {
+    let filters = HashMap::from([("name", vec![name])]);
+    let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
+    let mut removed = Ok(());
+    for network in docker.list_networks(Some(options)).await? {
+        if network.name.as_deref() == Some(name) {
+            match docker.remove_network(&network.id.unwrap_or_default()).await {
+                Err(error) if !error::is_not_found(&error) => removed = removed.and(Err(error)),
+                _ => {}
+            }
+        }
+    }
+    removed
 }
 
 /// Removes a directory of this machine as root, for a user who may not remove what a step's root made:
@@ -78,7 +117,6 @@ pub(super) async fn directory(docker: &Docker, path: &Path) -> Result<(), String
         return Err("the engine does not see this machine's files".to_owned());
     }
     let images = call::repeat(|| docker.api.list_images(None::<ListImagesOptions>)).await.map_err(said)?;
-    let image = images.into_iter().next().ok_or("there is no image to run the helper in")?.id;
     let bind = |source: &Path, target: &str, read_only| Mount {
         target: Some(target.to_owned()),
         source: Some(source.display().to_string()),
@@ -94,17 +132,17 @@ pub(super) async fn directory(docker: &Docker, path: &Path) -> Result<(), String
     } else {
         convert::sent_path()
     };
-    let body = ContainerCreateBody {
+    let body = |image: String| ContainerCreateBody {
         image: Some(image),
         user: Some("0:0".to_owned()),
-        entrypoint: Some(vec![entrypoint]),
+        entrypoint: Some(vec![entrypoint.clone()]),
         cmd: Some(vec!["remove".to_owned(), format!("{PARENT}/{}", name.to_string_lossy())]),
         working_dir: Some("/".to_owned()),
         network_disabled: Some(true),
         // A label is enough for it to be found, should it outlive us.
         labels: Some(convert::labels(&docker.instance, &run)),
         host_config: Some(HostConfig {
-            mounts: Some(mounts),
+            mounts: Some(mounts.clone()),
             network_mode: Some("none".to_owned()),
             ..HostConfig::default()
         }),
@@ -112,7 +150,19 @@ pub(super) async fn directory(docker: &Docker, path: &Path) -> Result<(), String
     };
     let object = Object { kind: ObjectKind::Container, name: format!("windlass-{run}-remove") };
     let options = CreateContainerOptionsBuilder::new().name(&object.name).build();
-    call::once(docker.api.create_container(Some(options), body)).await.map_err(said)?;
+    let mut created = Err("there is no image to run the helper in".to_owned());
+    for image in images {
+        let create = docker.api.create_container(Some(options.clone()), body(image.id));
+        match call::once(create).await {
+            // Somebody has removed it meanwhile.
+            Err(error) if error::is_not_found(&error) => created = Err(said(error)),
+            other => {
+                created = other.map(drop).map_err(said);
+                break;
+            }
+        }
+    }
+    created?;
     let ran = async {
         if !docker.reach.helper {
             upload::helper(&docker.api, &object.name).await?;

@@ -1,7 +1,8 @@
 //! One run on a Docker engine.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bollard::Docker;
@@ -17,22 +18,28 @@ use super::convert::{self, Common, Join};
 use super::error;
 use super::image;
 use super::images::Images;
+use super::lane::Lane;
 use super::layer::{self, Layer};
 use super::link::{DRAIN, Link};
 use super::parcel::Parcel;
 use super::probe::Prober;
 use super::removal::remove;
 use super::start::{self, Attached};
-use super::tether::{Anchor, Tether, cut};
+use super::tether::{Anchor, cut};
 use super::{network, upload};
+use crate::backend::helped::{
+    self,
+    keeper::{self, View},
+};
 use crate::backend::policy::Policy;
 use crate::backend::{
-    ContainerImage, ContainerSpec, LocalImages, Progress, PullProgress, Session, StartError, Started,
-    Substitution,
+    ContainerImage, ContainerSpec, Fetched, LocalImages, Progress, PullProgress, Session, StartError,
+    Started, Substitution, WorkspaceError,
 };
-use crate::base::Reason;
+use crate::base::archive::Limits;
 use crate::base::awake::timeout;
-use crate::helper::protocol::Go;
+use crate::base::{Reason, with_causes};
+use crate::helper::protocol::{Go, LAYER};
 use crate::ledger::{Object, ObjectKind, RunLedger};
 
 /// How long removing everything may take.
@@ -45,8 +52,10 @@ const BACKLOG: usize = 4;
 
 /// One run on a Docker engine.
 pub(super) struct DockerSession {
-    shared: Arc<Inner>,
-    policy: Arc<Policy>,
+    me: Weak<Self>,
+    pub(super) shared: Arc<Inner>,
+    pub(super) policy: Arc<Policy>,
+    pub(super) view: View,
     images: Images,
     /// One lock per container name, held until the container is gone: a name may be used again.
     names: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
@@ -61,25 +70,12 @@ pub(super) struct DockerSession {
 }
 
 /// What background tasks of a run need as well.
-struct Inner {
-    docker: Docker,
-    common: Common,
+pub(super) struct Inner {
+    pub(super) docker: Docker,
+    pub(super) common: Common,
     ledger: Arc<RunLedger>,
     background: Mutex<JoinSet<()>>,
     starts: Semaphore,
-}
-
-/// Steps that use one network namespace in turn: that of the first of them, whose helper stays after
-/// its program's end, so that it costs no container of its own.
-#[derive(Default)]
-struct Lane(Mutex<Option<Holder>>);
-
-/// The container whose namespace a lane uses.
-struct Holder {
-    name: String,
-    /// As long as this is held, the helper inside believes that we live.
-    _handle: Arc<Handle>,
-    anchor: Anchor,
 }
 
 impl DockerSession {
@@ -88,12 +84,14 @@ impl DockerSession {
         common: Common,
         ledger: Arc<RunLedger>,
         (policy, local): (Arc<Policy>, LocalImages),
-        lanes: impl IntoIterator<Item = u32>,
-        parcels: Vec<Parcel>,
-    ) -> Self {
+        (lanes, parcels): (impl IntoIterator<Item = u32>, Vec<Parcel>),
+        view: View,
+    ) -> Arc<Self> {
         let background = Mutex::new(JoinSet::new());
         let images = Images::new(docker.clone(), local);
-        Self {
+        Arc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
+            view,
             shared: Arc::new(Inner { docker, common, ledger, background, starts: Semaphore::new(STARTS) }),
             policy,
             images,
@@ -103,11 +101,15 @@ impl DockerSession {
             sent: OnceCell::new(),
             network: OnceCell::new(),
             open: Mutex::new(Some(Anchor::new(()))),
-        }
+        })
+    }
+
+    pub(super) fn open(&self) -> MutexGuard<'_, Option<Anchor>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until a container of this name, if there was one, is gone.
-    async fn name(&self, name: &str) -> OwnedMutexGuard<()> {
+    pub(super) async fn name(&self, name: &str) -> OwnedMutexGuard<()> {
         let lock = {
             let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(names.entry(name.to_owned()).or_default())
@@ -205,13 +207,14 @@ impl DockerSession {
         inner.intend(&volume).await?;
         let made = async {
             let place = layer::volume(&inner.docker, &inner.common, &volume.name).await?;
-            let maker = layer::maker(spec, substitution, &inner.common.entrypoint);
+            let maker =
+                helped::layer::maker(spec, substitution, inner.common.entrypoint.clone(), LAYER.to_owned());
             self.policy.check(&maker)?;
             let name = format!("{container}-substitute");
             let taken = self.name(&name).await;
             let beneath = Layer { mounts: vec![layer::room(&volume.name)], ..Layer::default() };
             let started = self.start_named(maker, (name, taken), beneath).await?;
-            layer::read(started, &place).await
+            Ok(layer::over(helped::layer::made(started).await?, &place))
         };
         let layer = match made.await {
             Ok(layer) if !layer.mounts.is_empty() => return Ok(Layer { volume: Some(volume), ..layer }),
@@ -222,7 +225,7 @@ impl DockerSession {
         layer
     }
 
-    async fn start_named(
+    pub(super) async fn start_named(
         &self,
         spec: ContainerSpec,
         (name, taken): (String, OwnedMutexGuard<()>),
@@ -302,7 +305,7 @@ impl DockerSession {
             resources: spec.resources,
             timeout: spec.timeout,
             grace: spec.grace,
-            session: self.open.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Anchor::subscribe),
+            session: self.open().as_ref().map(Anchor::subscribe),
             joined: holder.map(|(_, tether)| tether),
         };
         let (background, told_by) = (Arc::clone(inner), Arc::clone(&handle));
@@ -346,32 +349,12 @@ impl DockerSession {
     }
 }
 
-impl Lane {
-    fn lock(&self) -> MutexGuard<'_, Option<Holder>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The container to join, and the sign of its end.
-    fn holder(&self) -> Option<(String, Tether)> {
-        self.lock().as_ref().map(|holder| (holder.name.clone(), holder.anchor.subscribe()))
-    }
-
-    fn hold(&self, name: &str, handle: Arc<Handle>) {
-        *self.lock() = Some(Holder { name: name.to_owned(), _handle: handle, anchor: Anchor::new(()) });
-    }
-
-    /// The namespace is gone; the next step makes another.
-    fn release(&self, name: &str) {
-        self.lock().take_if(|holder| holder.name == name);
-    }
-}
-
 fn given_up() -> StartError {
     StartError { reason: Reason::RunnerLost, message: "the start was given up".to_owned() }
 }
 
 impl Inner {
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.background.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
     }
 
@@ -418,7 +401,7 @@ impl Inner {
         let written = tokio::task::spawn_blocking(move || ledger.intend(&[object])).await;
         written
             .map_err(|error| error.to_string())
-            .and_then(|result| result.map_err(|error| error::with_causes(&error)))
+            .and_then(|result| result.map_err(|error| with_causes(&error)))
             .map_err(|message| StartError { reason: Reason::CouldNotStart, message })
     }
 
@@ -443,14 +426,32 @@ impl Session for DockerSession {
         Box::pin(image::look(&self.shared.docker, reference))
     }
 
+    fn has_file<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<bool, WorkspaceError>> {
+        Box::pin(keeper::has_file(&self.me, path))
+    }
+
+    fn fetch<'a>(
+        &'a self,
+        patterns: &'a [String],
+        into: &'a Path,
+        limits: &'a Limits,
+    ) -> BoxFuture<'a, Result<Fetched, WorkspaceError>> {
+        Box::pin(keeper::fetch(&self.me, patterns, into, limits))
+    }
+
     fn start(&self, spec: ContainerSpec) -> BoxFuture<'_, Result<Started, StartError>> {
-        Box::pin(self.start_container(spec))
+        Box::pin(async move {
+            let image = spec.workspace.then(|| spec.image.clone());
+            let started = self.start_container(spec).await?;
+            self.view.used_with(image);
+            Ok(started)
+        })
     }
 
     fn close(&self) -> BoxFuture<'_, Vec<String>> {
         Box::pin(async move {
             let inner = &self.shared;
-            drop(self.open.lock().unwrap_or_else(PoisonError::into_inner).take());
+            drop(self.open().take());
             for lane in self.lanes.values() {
                 drop(lane.lock().take());
             }

@@ -12,6 +12,7 @@ mod site;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,9 +25,10 @@ use tokio::time::{Instant, sleep};
 use super::lacks::{Lack, NO_HOST};
 use super::policy::{Policy, Trust};
 use super::{
-    Backend, BackendError, ContainerImage, ContainerSpec, FoundObject, How, LocalImages, PullProgress,
-    RunSpec, Session, StartError, Started,
+    Backend, BackendError, ContainerImage, ContainerSpec, Fetched, FoundObject, How, LocalImages,
+    PullProgress, RunSpec, Session, StartError, Started, WorkspaceError, archive,
 };
+use crate::base::archive::Limits;
 use crate::base::{Reason, StepId, Tree};
 use crate::ledger::{Object, ObjectKind, RunLedger};
 
@@ -211,14 +213,14 @@ impl Backend for Fake {
 }
 
 /// What came of the request for an image, once that is known.
-type Fetched = OnceCell<Result<(), StartError>>;
+type Fetching = OnceCell<Result<(), StartError>>;
 
 /// One run on the fake.
 struct FakeSession {
     fake: Fake,
     ledger: Option<Arc<RunLedger>>,
     policy: Arc<Policy>,
-    images: Mutex<BTreeMap<ContainerImage, Arc<Fetched>>>,
+    images: Mutex<BTreeMap<ContainerImage, Arc<Fetching>>>,
     local: LocalImages,
     place: Arc<Place>,
 }
@@ -350,6 +352,27 @@ impl Session for FakeSession {
                 Some(FakeImage::Never) => std::future::pending().await,
                 Some(FakeImage::Panics) => panic!("the fake was told to panic"),
             }
+        }
+        .boxed()
+    }
+
+    fn has_file<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<bool, WorkspaceError>> {
+        async move {
+            let tree = self.place.workspace.as_ref().ok_or(WorkspaceError::None)?;
+            tree.has(Path::new(path)).map_err(|error| WorkspaceError::Look(error.to_string()))
+        }
+        .boxed()
+    }
+
+    fn fetch<'a>(
+        &'a self,
+        patterns: &'a [String],
+        into: &'a Path,
+        limits: &'a Limits,
+    ) -> BoxFuture<'a, Result<Fetched, WorkspaceError>> {
+        async move {
+            let tree = self.place.workspace.as_ref().ok_or(WorkspaceError::None)?;
+            archive::from_tree(tree, patterns, into, limits).await.map_err(WorkspaceError::Fetch)
         }
         .boxed()
     }

@@ -32,6 +32,10 @@ impl Harness for FakeHarness {
             Ledger::open(&self.home).and_then(|ledger| ledger.begin(run).map_err(std::io::Error::other));
         Arc::new(ledger.expect("a temporary directory takes a ledger"))
     }
+
+    fn place(&self, run: &RunId) -> PathBuf {
+        self.home.join(run.as_str())
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,11 +9,16 @@ use kube::core::Status;
 use tokio::time::Instant;
 
 use crate::base::awake::{sleep, timeout};
+use crate::base::with_causes;
 
 /// How long one try may take.
 const TRY: Duration = Duration::from_secs(20);
 /// No new try begins later than this.
 const AGAIN_UNTIL: Duration = Duration::from_secs(90);
+/// How long a server that was just started may take to learn of roles.
+const ROLES: Duration = Duration::from_secs(30);
+/// How long a server may be busy that somebody waits for.
+const BUSY: Duration = Duration::from_secs(6);
 /// The pauses between tries, before chance shortens them; the last is the pause between all that follow.
 const PAUSES: [Duration; 4] = [
     Duration::from_millis(100),
@@ -30,11 +35,43 @@ pub(super) async fn repeat<T, F>(call: impl Fn() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
+    repeat_while(may_pass, call).await
+}
+
+/// The same for what was allowed before, or should be by all that was.
+///
+/// # Errors
+/// Those of the last try.
+pub(super) async fn repeat_allowed<T, F>(call: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let mut refused = Refused::default();
+    repeat_while(|error| refused.may_pass(error), call).await
+}
+
+/// The same for a few seconds, and only of a server that says it is too busy: somebody waits to hear that there is none.
+///
+/// # Errors
+/// Those of the last try.
+pub(super) async fn repeat_busy<T, F>(call: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let is_busy = |error: &Error| answer(error).is_some_and(|status| matches!(status.code, 429 | 503 | 504));
+    let began = Instant::now();
+    repeat_while(|error| is_busy(error) && began.elapsed() < BUSY, call).await
+}
+
+async fn repeat_while<T, F>(mut passes: impl FnMut(&Error) -> bool, call: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
     let (began, mut tries) = (Instant::now(), 0);
     loop {
         let error = match once(call()).await {
             Ok(answer) => return Ok(answer),
-            Err(error) if may_pass(&error) && began.elapsed() < AGAIN_UNTIL => error,
+            Err(error) if passes(&error) && began.elapsed() < AGAIN_UNTIL => error,
             Err(error) => return Err(error),
         };
         drop(error);
@@ -77,8 +114,31 @@ pub(super) fn is_taken(error: &Error) -> bool {
 /// answer now, or that a token has run out, which is then read anew.
 pub(super) fn may_pass(error: &Error) -> bool {
     match answer(error) {
+        // Objects that are made at once get into each other's way where a quota counts them.
+        Some(status) if status.code == 409 => status.reason == "Conflict",
         Some(status) => matches!(status.code, 401 | 429 | 500 | 502..=504),
         None => !matches!(error, Error::BuildRequest(_) | Error::SerdeError(_) | Error::Auth(_)),
+    }
+}
+
+/// Whether it says that we have no right to do this, which is not so of what we were allowed before: a server
+/// that was just started has to learn of roles first. A quota or a rule of the namespace has other words.
+pub(super) fn is_forbidden(error: &Error) -> bool {
+    answer(error).is_some_and(|status| status.code == 403 && status.message.contains(" cannot "))
+}
+
+/// Since when a server refuses somebody who was allowed other calls.
+#[derive(Debug, Default)]
+pub(super) struct Refused(Option<Instant>);
+
+impl Refused {
+    /// Whether the same call may succeed a little later, after all failures before this one.
+    pub(super) fn may_pass(&mut self, error: &Error) -> bool {
+        if !is_forbidden(error) {
+            self.0 = None;
+            return may_pass(error);
+        }
+        self.0.get_or_insert_with(Instant::now).elapsed() < ROLES
     }
 }
 
@@ -90,20 +150,6 @@ pub(super) fn words(error: &Error) -> String {
         Error::Service(error) => with_causes(error.as_ref()),
         other => with_causes(other),
     }
-}
-
-/// An error with what caused it, as transport errors say little by themselves.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]
@@ -129,6 +175,37 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_server_may_have_to_learn_what_somebody_may_do() {
+        let forbidden = |what: &str| {
+            let message = format!("pods is forbidden: {what}");
+            Error::Api(Box::new(Status { code: 403, message, ..Status::default() }))
+        };
+        let tries = async |what: &str| {
+            let count = Cell::new(0);
+            let result: Result<(), _> = repeat_allowed(|| {
+                count.set(count.get() + 1);
+                let error = forbidden(what);
+                async { Err(error) }
+            })
+            .await;
+            assert!(result.is_err());
+            count.get()
+        };
+        let unknown = "User \"u\" cannot create resource \"pods\"";
+        assert!(tries(unknown).await > 10);
+        // Its time begins when the server is there.
+        let began = Instant::now();
+        let back = repeat_allowed(async || match began.elapsed().as_secs() {
+            0..45 => Err(Error::Service("connection refused".into())),
+            45..60 => Err(forbidden(unknown)),
+            _ => Ok(()),
+        });
+        assert!(back.await.is_ok());
+        assert_eq!(tries("violates PodSecurity \"restricted:latest\"").await, 1);
+        assert_eq!(tries("exceeded quota: few").await, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn only_what_may_pass_is_tried_again_and_not_for_ever() {
         for code in [403, 404, 409, 422] {
             assert_eq!(tries(|| refused(code)).await, 1, "{code}");
@@ -136,6 +213,8 @@ mod tests {
         for code in [401, 429, 500, 503] {
             assert!(tries(|| refused(code)).await > 40, "{code}");
         }
+        let conflict = || Status { reason: "Conflict".to_owned(), code: 409, ..Status::default() };
+        assert!(tries(|| Error::Api(Box::new(conflict()))).await > 40);
         assert!(tries(|| Error::Service("connection refused".into())).await > 40);
     }
 }

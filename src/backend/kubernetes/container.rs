@@ -10,16 +10,16 @@ use kube::Api;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::go::{self, plain};
-use super::link::{Last, Sign, by_whom};
+use super::link::{Last, PATIENCE, Sign, by_whom};
 use super::pods::Pods;
 use super::probe::Prober;
 use super::removal;
-use super::state::Fate;
+use super::state::{Fate, State};
 use super::wire::Wire;
+use crate::backend::helped::{self, plain};
 use crate::backend::{Control, Ended, Hosts, How, Progress};
 use crate::base::Reason;
-use crate::base::awake::Watch;
+use crate::base::awake::{Watch, timeout};
 use crate::helper::protocol::{Cause, EndRecord};
 use crate::plan::{Probe, Resources};
 
@@ -28,29 +28,42 @@ const SLACK: Duration = Duration::from_secs(5);
 /// The same for KILL.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
+/// How long a kubelet may take, beyond a container's grace, to have ended it and say why.
+const LATE: Duration = Duration::from_secs(20);
+
 /// The handle that the engine room gets.
 pub(super) struct Handle {
     pub(super) wire: Arc<Wire>,
     /// Of a service alone.
     pub(super) prober: Option<Prober>,
+    /// The pod of a container whose own program begins a while after it may.
+    pub(super) begins: Option<(Pods, String)>,
 }
 
 impl Control for Handle {
     fn go(&self, hosts: Hosts) -> BoxFuture<'_, ()> {
-        self.wire.go(hosts).boxed()
+        self.wire.go(&hosts);
+        Box::pin(async {
+            if let Some((pods, name)) = &self.begins {
+                let has_begun = |state: &State| matches!(state, State::Running | State::Over(_));
+                let _ = timeout(PATIENCE, pods.until(name, has_begun)).await;
+            }
+        })
     }
 
     fn stop(&self) -> BoxFuture<'_, ()> {
-        self.wire.stop().boxed()
+        self.wire.stop();
+        std::future::ready(()).boxed()
     }
 
     fn kill(&self) -> BoxFuture<'_, ()> {
-        self.wire.kill().boxed()
+        self.wire.kill();
+        std::future::ready(()).boxed()
     }
 
     fn ready<'a>(&'a self, probe: &'a Probe) -> BoxFuture<'a, ()> {
         match &self.prober {
-            Some(prober) => Box::pin(prober.ready(probe)),
+            Some(prober) => Box::pin(prober.ready(probe, |words| self.wire.warn(words))),
             None => Box::pin(std::future::pending()),
         }
     }
@@ -81,31 +94,42 @@ impl Supervisor {
     /// Passes everything on and returns once the container's end is known and told; whether the helper itself told it.
     pub(super) async fn run(mut self, mut signs: mpsc::Receiver<Sign>) -> bool {
         let mut forced = None;
-        let mut deadline: Option<(Instant, Forced)> = None;
+        let mut deadline: Option<Instant> = None;
+        // The helper keeps it, heard or not. Ours is for one that says that it lives, and never an end.
+        let mut limit: Option<Instant> = None;
         // What the helper did while we were stopped is still to be read, so a stop does not count.
         let mut watch = Watch::start();
         let last = loop {
             let missed = watch.missed();
-            deadline = deadline.map(|(at, why)| (at + missed, why));
-            let due = deadline.map_or_else(|| Instant::now() + SLACK, |(at, _)| at);
+            (deadline, limit) = (deadline.map(|at| at + missed), limit.map(|at| at + missed));
+            let due = deadline.unwrap_or_else(|| Instant::now() + SLACK);
             tokio::select! {
                 biased;
                 sign = signs.recv() => match sign {
                     Some(Sign::Output(side, bytes)) => self.pass_on(Progress::Output(side, bytes)).await,
                     Some(Sign::Warned(message)) => self.pass_on(Progress::Warned(message)).await,
+                    Some(Sign::Here) => {
+                        if forced.is_none() && limit.is_some_and(|at| at <= Instant::now()) {
+                            forced = Some(Forced::TimedOut);
+                            self.delete().await;
+                            deadline = Some(Instant::now() + SLACK);
+                        }
+                    }
                     Some(Sign::Ended(last)) => break Some(last),
                     None => break None,
                 },
                 () = watch.until(due) => {
                     let missed = watch.missed();
-                    deadline = deadline.map(|(at, why)| (at + missed, why));
-                    let Some((_, why)) = deadline.filter(|(at, _)| *at <= Instant::now()) else { continue };
+                    (deadline, limit) = (deadline.map(|at| at + missed), limit.map(|at| at + missed));
+                    if deadline.is_none_or(|at| at > Instant::now()) {
+                        continue;
+                    }
                     if forced.is_some() {
                         break None;
                     }
-                    forced = Some(why);
+                    forced = Some(Forced::Stopped);
                     self.delete().await;
-                    deadline = Some((Instant::now() + SLACK, why));
+                    deadline = Some(Instant::now() + SLACK);
                 }
                 () = self.to.closed() => {
                     // Nobody listens any more, so nothing is allowed to go on.
@@ -117,17 +141,22 @@ impl Supervisor {
                     self.delete().await;
                     break None;
                 }
+                () = self.wire.warned.notified() => {
+                    if let Some(words) = self.wire.warning() {
+                        self.pass_on(Progress::Warned(words)).await;
+                    }
+                }
                 () = self.wire.went.notified() => {
-                    let limit = self.timeout.saturating_add(self.grace).saturating_add(SLACK);
+                    let time = self.timeout.saturating_add(self.grace).saturating_add(SLACK);
                     // A limit beyond what a clock can say is none.
-                    deadline = Instant::now().checked_add(limit).map(|at| (at, Forced::TimedOut));
+                    limit = Instant::now().checked_add(time);
                 }
                 () = self.wire.stopped.notified() => {
                     let at = Instant::now() + self.grace + SLACK;
-                    deadline = deadline.filter(|(due, _)| *due < at).or(Some((at, Forced::Stopped)));
+                    deadline = deadline.filter(|due| *due < at).or(Some(at));
                 }
                 () = self.wire.killed.notified() => {
-                    deadline = Some((Instant::now() + AT_ONCE, Forced::Stopped));
+                    deadline = Some(Instant::now() + AT_ONCE);
                 }
             }
         };
@@ -160,13 +189,23 @@ impl Supervisor {
         }
     }
 
-    async fn recorded(&self, record: EndRecord) -> Ended {
+    async fn recorded(&mut self, record: EndRecord) -> Ended {
         let stopped = record.cause == Cause::Stopped && !self.wire.asked.to_end();
-        let ended = go::ended(record, &self.resources);
+        let ended = helped::ended(record, &self.resources);
         if !stopped {
             return ended;
         }
-        let (reason, message) = by_whom(&self.api, &self.pods, &self.name).await;
+        // Nor is the helper told yet that its word was taken: it would end well, and a kubelet has no reason for what did.
+        let patience = self.grace.saturating_add(LATE);
+        let (reason, message) = tokio::select! {
+            whose = by_whom(&self.api, &self.pods, &self.name, patience) => whose,
+            // Somebody does not want it any more, or wants to know no more; then it is as good an end as any.
+            () = self.wire.stopped.notified() => return ended,
+            () = self.wire.killed.notified() => return ended,
+            () = self.to.closed() => return ended,
+            // Nothing is ever sent, so the only change is the end.
+            _ = self.session.changed() => return ended,
+        };
         Ended { how: How::Lost(reason), message: Some(message), ..ended }
     }
 
@@ -174,10 +213,7 @@ impl Supervisor {
     fn without_record(&self, fate: Fate) -> Ended {
         match fate {
             Fate::Lost(reason, message) => plain(How::Lost(reason), Some(message)),
-            Fate::OutOfMemory => {
-                let limit = go::limit(&self.resources);
-                plain(How::OutOfMemory, Some(format!("the kernel ended the container: memory limit {limit}")))
-            }
+            Fate::OutOfMemory => helped::out_of_memory(&self.resources),
             Fate::CouldNotStart(message) => plain(How::CouldNotStart, Some(message)),
             // The helper's own: nobody told it what to run, or nobody took its word.
             Fate::Ended(0, _) => plain(
@@ -194,3 +230,6 @@ impl Supervisor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

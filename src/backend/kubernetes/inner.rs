@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1::{Event, Pod, Secret};
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client, Error, Resource, ResourceExt};
 use serde::Serialize;
@@ -23,11 +23,11 @@ use super::options::Options;
 use super::pods::Pods;
 use super::removal::{self, Kind};
 use super::state::{Fate, State};
+use super::upload;
 use super::wire::{Heard, Wire};
 use crate::backend::StartError;
-use crate::base::Reason;
 use crate::base::awake::{sleep, timeout};
-use crate::helper::protocol::Go;
+use crate::base::{Reason, Tree, with_causes};
 use crate::ledger::{Object, RunLedger};
 
 /// How long a pod that runs may refuse to be attached to: as long as the cluster may be out of reach.
@@ -102,7 +102,12 @@ impl Inner {
         self.intend(self.object(kind, &name)).await?;
         let api: Api<K> = Api::namespaced(self.client.clone(), &self.namespace);
         let params = PostParams::default();
-        let created = call::repeat(|| api.create(&params, &object)).await;
+        let create = || api.create(&params, &object);
+        // The lease was created, so we are let do things here.
+        let created = match self.common.owner {
+            Some(_) => call::repeat_allowed(create).await,
+            None => call::repeat(create).await,
+        };
         let made = match created {
             Err(error) if call::is_taken(&error) => match call::repeat(|| api.get(&name)).await {
                 Ok(found) if found.labels().get(RUN_LABEL) == Some(&self.common.run.to_string()) => Ok(found),
@@ -144,12 +149,25 @@ impl Inner {
         }
     }
 
-    /// Waits until a pod's container runs, or did.
+    /// Waits until a pod's container runs, or did, or the gate before it does.
     ///
     /// # Errors
     /// The one reason why it does not: at once when waiting changes nothing, else after a while.
     pub(super) async fn running(&self, name: &str) -> Result<(), StartError> {
+        self.to_run(name, true).await
+    }
+
+    /// Waits until the program's own container runs, or did.
+    ///
+    /// # Errors
+    /// As of [`running`](Self::running).
+    pub(super) async fn begun(&self, name: &str) -> Result<(), StartError> {
+        self.to_run(name, false).await
+    }
+
+    async fn to_run(&self, name: &str, held_is_enough: bool) -> Result<(), StartError> {
         let began = Instant::now();
+        let (mut kept_by, mut since) = (None, began);
         loop {
             let now = self.pods.state(name);
             let (limit, error) = match &now {
@@ -164,21 +182,48 @@ impl Inner {
                     let limit = self.options.patience;
                     (if pulls { limit.min(PULLING) } else { limit }, error)
                 }
-                State::Waiting(None) => {
+                State::Held if held_is_enough => return Ok(()),
+                State::Waiting(None) | State::Held => {
                     let message = "the cluster says nothing of why it does not start".to_owned();
                     (4 * self.options.patience, StartError { reason: Reason::CouldNotStart, message })
                 }
             };
-            let left = limit.saturating_sub(began.elapsed());
+            // Each trouble has its own time, and all of them together have one.
+            if kept_by.replace(error.reason) != Some(error.reason) {
+                since = Instant::now();
+            }
+            let all = (4 * self.options.patience).saturating_sub(began.elapsed());
+            let left = limit.saturating_sub(since.elapsed()).min(all);
             let changed = self.pods.until(name, |state| *state != now);
             if timeout(left, changed).await.is_err() {
                 let said = match now {
-                    State::Waiting(None) => self.last_event(name).await,
+                    State::Waiting(None) | State::Held => self.last_event(name).await,
                     _ => None,
                 };
                 let error = StartError { message: said.unwrap_or(error.message), ..error };
-                return Err(waited(error, began));
+                return Err(waited(error, since));
             }
+        }
+    }
+
+    /// Waits until it is known whether a pod's image could be pulled, once.
+    ///
+    /// # Errors
+    /// The reason why not.
+    pub(super) async fn pulled_at_once(&self, name: &str) -> Result<(), StartError> {
+        let is_known = |state: &State| match state {
+            State::Waiting(trouble) => trouble
+                .as_ref()
+                .is_some_and(|trouble| trouble.is_permanent || trouble.reason == Reason::ImagePullFailed),
+            State::Held | State::Running | State::Over(_) => true,
+        };
+        match self.pods.until(name, is_known).await {
+            State::Held | State::Running | State::Over(Fate::Ended(..)) => Ok(()),
+            State::Over(fate) => Err(over(&fate)),
+            State::Waiting(Some(trouble)) => {
+                Err(StartError { reason: trouble.reason, message: trouble.message })
+            }
+            State::Waiting(None) => Err(given_up()),
         }
     }
 
@@ -193,34 +238,49 @@ impl Inner {
         Some(words.join(": "))
     }
 
-    /// Starts a pod in a task of its own: a call that is dropped half-way takes effect all the same, maybe after
-    /// somebody has looked for what is to be removed.
-    pub(super) async fn start_to_the_end(self: &Arc<Self>, pod: Pod, go: Go) -> Result<Attached, StartError> {
+    /// Starts a pod in a task of its own, and makes before it what it is given in an object, or fills the workspace that is its
+    /// own (`tree`): a call that is dropped half-way takes effect all the same, maybe after somebody has looked for what is to
+    /// be removed.
+    pub(super) async fn start_to_the_end(
+        self: &Arc<Self>,
+        (given, tree): (Option<Secret>, Option<Tree>),
+        pod: Pod,
+        wire: Wire,
+    ) -> Result<Attached, StartError> {
         let (mut tell, told) = oneshot::channel();
         let inner = Arc::clone(self);
         self.spawn(async move {
-            let object = inner.object(Kind::Pod, &pod.name_any());
+            let name = pod.name_any();
             let started = tokio::select! {
-                started = inner.start_held(pod, go) => started,
+                started = inner.start_held((given, tree), pod, wire) => started,
                 () = tell.closed() => Err(given_up()),
             };
             let is_wanted = started.is_ok() && !tell.is_closed();
             if !is_wanted {
-                // What cannot be removed now stays in the ledger, and `close` tries again.
-                let _ = inner.remove(&object).await;
+                inner.remove_container(&name).await;
             }
             if let Err(Ok(_unwanted)) = tell.send(started) {
-                let _ = inner.remove(&object).await;
+                inner.remove_container(&name).await;
             }
         });
         told.await.unwrap_or_else(|_| Err(given_up()))
     }
 
-    async fn start_held(&self, pod: Pod, go: Go) -> Result<Attached, StartError> {
-        let name = pod.name_any();
-        self.create_pod(pod).await?;
-        let began = Instant::now();
-        let wire = Arc::new(Wire::new(go));
+    async fn start_held(
+        &self,
+        (given, tree): (Option<Secret>, Option<Tree>),
+        pod: Pod,
+        wire: Wire,
+    ) -> Result<Attached, StartError> {
+        let (name, wire) = (pod.name_any(), Arc::new(wire));
+        if let Some(given) = given {
+            self.create(Kind::Secret, given).await?;
+        }
+        match tree {
+            Some(tree) => upload::create_filled(self, &pod, &tree).await?,
+            None => self.create_pod(pod).await?,
+        }
+        let (began, mut refused) = (Instant::now(), call::Refused::default());
         loop {
             self.running(&name).await?;
             if let State::Over(fate) = self.pods.state(&name) {
@@ -228,7 +288,7 @@ impl Inner {
             }
             match wire.connect(&self.api, &name).await {
                 Ok(heard) => return Ok(Attached { wire, heard }),
-                Err(error) if began.elapsed() > ATTACH || !call::may_pass(&error) => {
+                Err(error) if began.elapsed() > ATTACH || !refused.may_pass(&error) => {
                     let message = format!("cannot attach to its pod: {}", call::words(&error));
                     return Err(StartError { reason: not_created(&error).reason, message });
                 }
@@ -237,12 +297,19 @@ impl Inner {
         }
     }
 
+    /// Removes a pod and what it was given. What cannot be removed now stays in the ledger, and `close` tries again.
+    pub(super) async fn remove_container(&self, name: &str) {
+        for kind in [Kind::Pod, Kind::Secret] {
+            let _ = self.remove(&self.object(kind, name)).await;
+        }
+    }
+
     async fn intend(&self, object: Object) -> Result<(), StartError> {
         let ledger = Arc::clone(&self.ledger);
         let written = tokio::task::spawn_blocking(move || ledger.intend(&[object])).await;
         written
             .map_err(|error| error.to_string())
-            .and_then(|result| result.map_err(|error| call::with_causes(&error)))
+            .and_then(|result| result.map_err(|error| with_causes(&error)))
             .map_err(|message| StartError { reason: Reason::CouldNotStart, message })
     }
 
@@ -266,12 +333,12 @@ fn waited(error: StartError, began: Instant) -> StartError {
     StartError { message, ..error }
 }
 
-fn given_up() -> StartError {
+pub(super) fn given_up() -> StartError {
     StartError { reason: Reason::RunnerLost, message: "the start was given up".to_owned() }
 }
 
 /// Why a pod ended before its program was let go.
-fn over(fate: &Fate) -> StartError {
+pub(super) fn over(fate: &Fate) -> StartError {
     let (reason, message) = match fate {
         Fate::Lost(reason, message) => (*reason, message.clone()),
         Fate::OutOfMemory => (Reason::OutOfMemory, "the kernel ended it before its program began".to_owned()),
@@ -287,6 +354,10 @@ fn over(fate: &Fate) -> StartError {
 fn not_created(error: &Error) -> StartError {
     let message = call::words(error);
     let reason = match call::answer(error).map(|status| status.code) {
+        Some(403) if message.contains("failed quota") && message.contains("must specify") => {
+            let help = "give it `resources`, or the namespace a LimitRange with defaults";
+            return StartError { reason: Reason::CouldNotStart, message: format!("{message}; {help}") };
+        }
         Some(403) if message.contains("exceeded quota") || message.contains("failed quota") => Reason::Quota,
         _ if call::may_pass(error) => Reason::DaemonLost,
         _ => Reason::CouldNotStart,

@@ -3,7 +3,7 @@
 use super::options::Options;
 use crate::backend::lacks::{Feature, Lack, NO_HOST};
 
-const ALWAYS: [Lack; 8] = [
+const ALWAYS: [Lack; 6] = [
     NO_HOST,
     Lack {
         feature: Feature::ImageFile,
@@ -12,7 +12,7 @@ const ALWAYS: [Lack; 8] = [
     },
     Lack {
         feature: Feature::OwnProgram,
-        why: "a cluster does not say what that is",
+        why: "a cluster does not say what that is, so that the helper cannot start it",
         help: "name the program, `run:` or `command: [PROGRAM, …]`, or run it on Docker",
     },
     Lack {
@@ -26,16 +26,6 @@ const ALWAYS: [Lack; 8] = [
         help: "leave `network` out, or run it on Docker",
     },
     Lack {
-        feature: Feature::Substitute,
-        why: "that is not built for clusters yet",
-        help: "let the step write the values itself, or run it on Docker",
-    },
-    Lack {
-        feature: Feature::WaitForFile,
-        why: "this machine cannot look into a volume of the cluster",
-        help: "let it need the step that writes the file: `needs: [STEP]`",
-    },
-    Lack {
         feature: Feature::OwnCheck,
         why: "a cluster does not say what their images' own checks are",
         help: "say when with `ready`",
@@ -43,18 +33,11 @@ const ALWAYS: [Lack; 8] = [
 ];
 
 /// What pods lack besides that never have root in them.
-const RESTRICTED: [Lack; 2] = [
-    Lack {
-        feature: Feature::Services,
-        why: "their names are written by root, whom restricted pods do not have",
-        help: "leave `restricted` out of the settings, or run it on Docker",
-    },
-    Lack {
-        feature: Feature::NamedUser,
-        why: "restricted pods have a user with a number, and never root",
-        help: "write `user: UID` or `user: UID:GID`, or leave `restricted` out of the settings",
-    },
-];
+const RESTRICTED: [Lack; 1] = [Lack {
+    feature: Feature::NamedUser,
+    why: "restricted pods have a user with a number, and never root",
+    help: "write `user: UID` or `user: UID:GID`, or leave `restricted` out of the settings",
+}];
 
 /// What pods that are made like this lack.
 pub fn lacks(options: &Options) -> Vec<Lack> {

@@ -18,7 +18,7 @@ use super::wire::{Heard, Wire};
 use crate::base::Reason;
 use crate::base::awake::{sleep, timeout};
 use crate::event::Stream;
-use crate::helper::protocol::{Command, EndRecord, Report};
+use crate::helper::protocol::{Command, EndRecord, Malformed, Report};
 
 /// How often the helper is told that we live, and asked whether it does.
 const PULSE: Duration = Duration::from_secs(8);
@@ -40,6 +40,8 @@ pub(super) enum Sign {
     Output(Stream, Bytes),
     /// For people.
     Warned(String),
+    /// The helper lives, and has said all that there is; its end is not.
+    Here,
     /// It ended, or is out of reach. Nothing follows.
     Ended(Last),
 }
@@ -68,7 +70,7 @@ pub(super) struct Link {
     /// Where the stream that is being read stands.
     position: u64,
     /// When something came last.
-    heard: Instant,
+    pub(super) heard: Instant,
     /// That nothing comes was said.
     said: bool,
     /// The API server answered when it was asked last.
@@ -88,37 +90,54 @@ impl Link {
         Self { api, pods, name, wire, to, passed, acknowledged, position, heard, said, answers }
     }
 
-    /// Passes everything on, until the container's end is known.
-    pub(super) async fn run(mut self, mut heard: Heard) {
-        let mut tries = 0;
-        let last = loop {
-            if let Some(record) = self.listen(&mut heard).await {
-                break Last::Record(record);
-            }
-            let connected = loop {
-                if let Some(last) = self.look().await {
-                    break Err(last);
-                }
-                match self.wire.connect(&self.api, &self.name).await {
-                    Ok(again) => break Ok(again),
-                    Err(error) if self.heard.elapsed() > PATIENCE => {
-                        break Err(self.lost(&call::words(&error)));
-                    }
-                    Err(_) => self.tell_silence().await,
-                }
-                sleep(call::pause(tries)).await;
-                tries += 1;
-            };
-            match connected {
-                Ok(again) => (heard, tries) = (again, 0),
-                Err(last) => break last,
-            }
-            self.heard = Instant::now();
-            if std::mem::take(&mut self.said) {
-                self.say(Sign::Warned("the step is heard again".to_owned())).await;
-            }
-        };
+    /// Passes everything on, and says the container's end once it is known. Whoever drops what is returned cuts the
+    /// connection.
+    pub(super) async fn run(mut self, mut heard: Heard) -> Heard {
+        let last = self.hear_out(&mut heard).await;
         self.say(Sign::Ended(last)).await;
+        heard
+    }
+
+    /// Passes everything on until the container's end is known.
+    pub(super) async fn hear_out(&mut self, heard: &mut Heard) -> Last {
+        loop {
+            if let Some(record) = self.listen(heard).await {
+                return Last::Record(record);
+            }
+            // Should it only have been slow, its rest must not come between what is said over the next one.
+            heard.cut();
+            match self.connect().await {
+                Ok(again) => *heard = again,
+                Err(last) => return last,
+            }
+        }
+    }
+
+    /// Connects again, as often as it takes, until there is nothing to connect to.
+    async fn connect(&mut self) -> Result<Heard, Last> {
+        let mut tries = 0;
+        let heard = loop {
+            if let Some(last) = self.look().await {
+                return Err(last);
+            }
+            match self.wire.connect(&self.api, &self.name).await {
+                Ok(heard) => break heard,
+                Err(error) if self.heard.elapsed() > PATIENCE => return Err(self.lost(&call::words(&error))),
+                Err(_) => self.tell_silence().await,
+            }
+            sleep(call::pause(tries)).await;
+            tries += 1;
+        };
+        self.reached().await;
+        Ok(heard)
+    }
+
+    /// Takes in that the container was reached.
+    pub(super) async fn reached(&mut self) {
+        self.heard = Instant::now();
+        if std::mem::take(&mut self.said) {
+            self.say(Sign::Warned("the step is heard again".to_owned())).await;
+        }
     }
 
     /// Reads one stream until its end, or that of what comes over it.
@@ -131,11 +150,14 @@ impl Link {
         let mut pulse = interval(PULSE);
         pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            if let Some(record) = self.take(heard).await {
-                return Some(record);
+            match self.take(heard).await {
+                Ok(None) => {}
+                Ok(record) => return record,
+                // Somebody else has written there. What was torn is said again to whoever listens anew.
+                Err(Malformed(_)) => return None,
             }
             if self.passed >= self.acknowledged + ACKNOWLEDGE {
-                self.acknowledge().await;
+                self.acknowledge();
             }
             tokio::select! {
                 biased;
@@ -146,10 +168,10 @@ impl Link {
                     self.heard = Instant::now();
                 }
                 _ = pulse.tick() => {
-                    if self.heard.elapsed() > SILENCE {
+                    if self.heard.max(heard.accepted()).elapsed() > SILENCE {
                         return None;
                     }
-                    self.acknowledge().await;
+                    self.acknowledge();
                 }
                 () = &mut ended => {
                     ended = std::future::pending().boxed();
@@ -160,24 +182,27 @@ impl Link {
         }
     }
 
-    async fn acknowledge(&mut self) {
+    fn acknowledge(&mut self) {
         self.acknowledged = self.passed;
-        self.wire.tell(&Command::Has(self.passed).encode()).await;
+        self.wire.tell(&Command::Has(self.passed).encode());
     }
 
     /// Passes on what is whole and was not passed on before.
-    async fn take(&mut self, heard: &mut Heard) -> Option<Box<EndRecord>> {
+    async fn take(&mut self, heard: &mut Heard) -> Result<Option<Box<EndRecord>>, Malformed> {
         loop {
-            let (side, mut bytes) = match heard.frames.report() {
-                Ok(Some(Report::Stdout(bytes))) => (Stream::Stdout, Bytes::from(bytes)),
-                Ok(Some(Report::Stderr(bytes))) => (Stream::Stderr, Bytes::from(bytes)),
-                Ok(Some(Report::Ended(record))) => return Some(record),
-                Ok(Some(Report::Resumed(_, offset))) => {
+            let (side, mut bytes) = match heard.frames.report()? {
+                Some(Report::Stdout(bytes)) => (Stream::Stdout, Bytes::from(bytes)),
+                Some(Report::Stderr(bytes)) => (Stream::Stderr, Bytes::from(bytes)),
+                Some(Report::Ended(record)) => return Ok(Some(record)),
+                Some(Report::Resumed(_, offset)) => {
                     self.position = offset;
                     continue;
                 }
-                Ok(Some(Report::Here)) => continue,
-                Ok(None) | Err(_) => return None,
+                Some(Report::Here) => {
+                    self.say(Sign::Here).await;
+                    continue;
+                }
+                None => return Ok(None),
             };
             let seen = self.passed.saturating_sub(self.position).min(bytes.len() as u64);
             self.position += bytes.len() as u64;
@@ -189,64 +214,79 @@ impl Link {
         }
     }
 
-    /// Finds out what became of a pod whose stream has ended. None when it runs, or nobody answers.
-    async fn look(&mut self) -> Option<Last> {
+    /// Asks the cluster for the pod; whether it answered.
+    ///
+    /// # Errors
+    /// That it is lost, when nobody has answered for too long.
+    pub(super) async fn ask(&mut self) -> Result<bool, Last> {
         let found = call::once(self.api.get_opt(&self.name)).await;
         self.answers = found.is_ok();
         match found {
             Ok(Some(pod)) => self.pods.note(pod),
             Ok(None) => self.pods.note_gone(&self.name),
-            Err(error) if !call::may_pass(&error) || self.heard.elapsed() > PATIENCE => {
-                return Some(self.lost(&call::words(&error)));
+            // A server that was just started does not know for a moment what we may do.
+            Err(error)
+                if !call::may_pass(&error) && !call::is_forbidden(&error)
+                    || self.heard.elapsed() > PATIENCE =>
+            {
+                return Err(self.lost(&call::words(&error)));
             }
-            Err(_) => {
-                self.tell_silence().await;
-                return None;
-            }
+            Err(_) => self.tell_silence().await,
+        }
+        Ok(self.answers)
+    }
+
+    /// Finds out what became of a pod whose stream has ended. None when it runs, or nobody answers.
+    async fn look(&mut self) -> Option<Last> {
+        match self.ask().await {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(last) => return Some(last),
         }
         match self.pods.state(&self.name) {
             // One that ended by itself tells more a moment later, if it was not alone in that.
             State::Over(Fate::Ended(..)) => {
-                let lost = self.pods.until(&self.name, |state| matches!(state, State::Over(Fate::Lost(..))));
-                let _ = timeout(DRAIN, lost).await;
+                let _ = timeout(PATIENCE, self.pods.settled(&self.name)).await;
                 match self.pods.state(&self.name) {
                     State::Over(fate) => Some(Last::Fate(fate)),
-                    State::Waiting(_) | State::Running => None,
+                    State::Waiting(_) | State::Held | State::Running => None,
                 }
             }
             // It is not over for its program yet, which may be heard again.
             State::Over(_) if !self.pods.has_ended(&self.name) && self.heard.elapsed() <= SILENCE => None,
             State::Over(fate) => Some(Last::Fate(fate)),
-            State::Waiting(_) | State::Running => None,
+            State::Waiting(_) | State::Held | State::Running => None,
         }
     }
 
     /// Whoever answers in the node's place knows the pod, so that it is the node that does not.
-    fn lost(&self, why: &str) -> Last {
-        let (reason, what) =
-            if self.answers { (Reason::NodeLost, "its node") } else { (Reason::DaemonLost, "the cluster") };
+    fn out_of_reach(&self) -> (Reason, &'static str) {
+        if self.answers { (Reason::NodeLost, "its node") } else { (Reason::DaemonLost, "the cluster") }
+    }
+
+    pub(super) fn lost(&self, why: &str) -> Last {
+        let (reason, what) = self.out_of_reach();
         let seconds = self.heard.elapsed().as_secs();
         Last::Lost(reason, format!("{what} has been out of reach for {seconds} s: {why}"))
     }
 
     async fn tell_silence(&mut self) {
         if self.heard.elapsed() >= QUIET && !std::mem::replace(&mut self.said, true) {
-            let seconds = PATIENCE.as_secs();
-            let message = format!("the cluster is out of reach; the step is lost if that lasts {seconds} s");
+            let ((_, what), seconds) = (self.out_of_reach(), PATIENCE.as_secs());
+            let message = format!("{what} is out of reach; the step is lost if that lasts {seconds} s");
             self.say(Sign::Warned(message)).await;
         }
     }
 
-    async fn say(&self, sign: Sign) {
+    pub(super) async fn say(&self, sign: Sign) {
         // Who does not listen any more does not want to know.
         let _ = self.to.send(sign).await;
     }
 }
 
 /// What became of a container that was ended by somebody who is not us.
-pub(super) async fn by_whom(api: &Api<Pod>, pods: &Pods, name: &str) -> (Reason, String) {
-    let is_lost = |state: &State| matches!(state, State::Over(Fate::Lost(..)));
-    if !is_lost(&pods.state(name)) && timeout(DRAIN, pods.until(name, is_lost)).await.is_err() {
+pub(super) async fn by_whom(api: &Api<Pod>, pods: &Pods, name: &str, patience: Duration) -> (Reason, String) {
+    if timeout(patience, pods.settled(name)).await.is_err() {
         match call::once(api.get_opt(name)).await {
             Ok(Some(pod)) => pods.note(pod),
             Ok(None) => pods.note_gone(name),
@@ -258,3 +298,6 @@ pub(super) async fn by_whom(api: &Api<Pod>, pods: &Pods, name: &str) -> (Reason,
         _ => (Reason::Deleted, "the container was ended by somebody else".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,13 +9,19 @@ mod connect;
 mod container;
 mod go;
 mod inner;
+mod keeper;
 mod lacks;
+mod layer;
+mod lease;
 mod link;
+mod log;
 mod manifest;
 mod options;
+mod own;
 mod pods;
 mod preview;
 mod probe;
+mod proxy;
 mod removal;
 #[cfg(test)]
 mod scripted;
@@ -30,7 +36,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::ListParams;
 use kube::{Api, Client, Error, Resource, ResourceExt};
@@ -77,11 +83,10 @@ pub async fn connect(options: Options, instance: &InstanceId) -> Result<Kubernet
 
 impl Kubernetes {
     async fn open_run(&self, run: RunSpec, ledger: Arc<RunLedger>) -> Result<Arc<dyn Session>, BackendError> {
-        if run.workspace.is_some() {
+        if run.workspace.is_some() && !self.options.keeps_in_pod(run.workspace_once) {
             self.has_storage().await?;
         }
-        let session = KubernetesSession::open(self, run, ledger);
-        Ok(Arc::new(session.await?))
+        Ok(KubernetesSession::open(self, run, ledger).await?)
     }
 
     /// Whether there will be a volume for the workspace, as far as that can be known.
@@ -112,16 +117,18 @@ impl Kubernetes {
     {
         let api: Api<K> = Api::namespaced(self.client.clone(), &self.namespace);
         let params = ListParams::default().labels(&format!("{INSTANCE_LABEL}={}", self.instance));
-        let found = call::repeat(|| api.list(&params)).await?.items.into_iter().filter_map(|found| {
-            let run = RunId::new(found.labels().get(RUN_LABEL)?.as_str());
-            Some(FoundObject { run, object: removal::object(&self.namespace, kind, &found.name_any()) })
-        });
+        let found =
+            call::repeat(|| api.list_metadata(&params)).await?.items.into_iter().filter_map(|found| {
+                let run = RunId::new(found.labels().get(RUN_LABEL)?.as_str());
+                Some(FoundObject { run, object: removal::object(&self.namespace, kind, &found.name_any()) })
+            });
         Ok(found.collect())
     }
 
     async fn all_labelled(&self) -> Result<Vec<FoundObject>, Error> {
         let mut all = self.labelled::<Pod>(Kind::Pod).await?;
         all.extend(self.labelled::<ConfigMap>(Kind::ConfigMap).await?);
+        all.extend(self.labelled::<Secret>(Kind::Secret).await?);
         all.extend(self.labelled::<PersistentVolumeClaim>(Kind::Claim).await?);
         all.extend(self.labelled::<Lease>(Kind::Lease).await?);
         Ok(all)

@@ -29,6 +29,8 @@ pub struct Options {
     pub workspace_size: String,
     /// The class gives volumes that pods of several nodes share.
     pub shared_workspace: bool,
+    /// An image with the helper of this windlass, for clusters that are to get it so; else the run brings it.
+    pub helper_image: Option<String>,
     /// Pods are made as the Pod Security Standard *restricted* wants them.
     pub restricted: bool,
     /// The user that restricted pods run as, where nothing else says one.
@@ -66,9 +68,30 @@ impl Default for Options {
             storage_class: None,
             workspace_size: "10Gi".to_owned(),
             shared_workspace: false,
+            helper_image: None,
             restricted: false,
             user: None,
             patience: Duration::from_mins(5),
         }
+    }
+}
+
+impl Options {
+    /// Whether a workspace that one container alone sees is in its pod, instead of a volume of the run's: not where the user has
+    /// said what that volume is to be.
+    pub(super) fn keeps_in_pod(&self, workspace_once: bool) -> bool {
+        workspace_once && self.storage_class.is_none() && !self.shared_workspace
+    }
+}
+
+/// The label that every node has its architecture in.
+pub(super) const ARCHITECTURE: &str = "kubernetes.io/arch";
+
+/// The architecture of the helper, which is that of windlass, in the cluster's words.
+pub(super) fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
     }
 }

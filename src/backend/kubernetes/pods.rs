@@ -99,6 +99,13 @@ impl Pods {
         drop(self.seen.subscribe().wait_for(|seen| has_ended(seen, name)).await);
     }
 
+    /// Waits until no more is to be said of why it is over.
+    pub(super) async fn settled(&self, name: &str) {
+        let is_settled = |seen: &Seen| seen.is_gone || state::is_settled(&seen.pod);
+        // The sender lives as long as we do.
+        drop(self.seen.subscribe().wait_for(|seen| seen.get(name).is_some_and(is_settled)).await);
+    }
+
     /// Watches until it is dropped.
     pub(super) async fn watch(self, api: Api<Pod>, selector: String) {
         let mut tries = 0;
@@ -112,7 +119,9 @@ impl Pods {
 
     /// Lists, and follows what comes after until something is wrong.
     async fn list_and_follow(&self, api: &Api<Pod>, selector: &str) -> Result<Infallible, kube::Error> {
-        let before: Vec<_> = self.seen.borrow().keys().cloned().collect();
+        let uid = |pod: &Pod| pod.metadata.uid.clone();
+        let known = |(name, seen): (&String, &Seen)| (name.clone(), uid(&seen.pod));
+        let before: Vec<_> = self.seen.borrow().iter().map(known).collect();
         let list = call::once(api.list(&ListParams::default().labels(selector))).await?;
         let mut version = list.metadata.resource_version.unwrap_or_default();
         let listed = number(Some(&version));
@@ -120,8 +129,8 @@ impl Pods {
             let listed: BTreeSet<_> = list.items.iter().filter_map(|pod| pod.metadata.name.clone()).collect();
             list.items.into_iter().for_each(|pod| add(seen, pod, false));
             // What was known before the question and is not in the answer was deleted while nobody watched.
-            for name in before.iter().filter(|name| !listed.contains(*name)) {
-                if let Some(known) = seen.get_mut(name) {
+            for (name, before) in before.iter().filter(|(name, _)| !listed.contains(name)) {
+                if let Some(known) = seen.get_mut(name).filter(|known| uid(&known.pod) == *before) {
                     known.is_gone = true;
                 }
             }
@@ -187,7 +196,7 @@ fn has_ended(seen: &HashMap<String, Seen>, name: &str) -> bool {
 fn state_of(seen: &HashMap<String, Seen>, name: &str) -> State {
     let Some(Seen { pod, is_gone }) = seen.get(name) else { return State::Waiting(None) };
     match state::state(pod) {
-        State::Waiting(_) | State::Running if *is_gone => {
+        State::Waiting(_) | State::Held | State::Running if *is_gone => {
             State::Over(Fate::Lost(Reason::Deleted, "its pod was deleted by somebody else".to_owned()))
         }
         state => state,

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use http::Request;
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Error;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::manifest::{self, Common, WORKSPACE, Workspace};
-use super::{Kubernetes, Options, call};
-use crate::backend::{BackendError, ContainerSpec};
+use super::keeper;
+use super::layer::{self, Maker};
+use super::manifest::{self, Common, Volume};
+use super::{Kubernetes, Options, call, go};
+use crate::backend::{BackendError, ContainerSpec, helped};
 use crate::base::{InstanceId, RunId};
 
 /// What stands for the ids that only a run has; as long as they are.
@@ -33,8 +35,9 @@ pub fn no_run() -> RunId {
 }
 
 /// Everything that a run of these containers makes, in the order in which it does; the same every time. What only a
-/// run knows is zero, and the helper's bytes are left out.
-pub fn manifests(options: &Options, containers: &[ContainerSpec]) -> Vec<Planned> {
+/// run knows is zero, and the helper's bytes are left out. `looks` says whether a step waits for a file of the workspace, `once`
+/// whether one container is all that sees it.
+pub fn manifests(options: &Options, containers: &[ContainerSpec], looks: bool, once: bool) -> Vec<Planned> {
     let common = Common { instance: InstanceId::new(NO_ID), run: no_run(), owner: None, gid: 0 };
     let (common, run) = (&common, &common.run);
     let mut lease = manifest::lease(common);
@@ -42,7 +45,7 @@ pub fn manifests(options: &Options, containers: &[ContainerSpec]) -> Vec<Planned
         spec.renew_time = None;
     }
     let mut planned = vec![shown(options, "the run, which owns all that follows", &lease)];
-    for part in manifest::helper(common) {
+    for part in manifest::helper(common, options) {
         planned.push(shown(options, "the helper, whose bytes are left out here", &without_bytes(part)));
     }
     let mut images: Vec<String> = Vec::new();
@@ -57,22 +60,47 @@ pub fn manifests(options: &Options, containers: &[ContainerSpec]) -> Vec<Planned
         images.push(image);
     }
     let mounting = containers.iter().find(|container| container.workspace);
-    let workspace = mounting.map(|first| {
+    let is_of_pod = options.keeps_in_pod(once);
+    let volume = mounting.map(|first| {
+        if is_of_pod {
+            return Volume::of_pod(options.workspace_size.clone());
+        }
         let claim = manifest::claim(common, options);
-        let workspace = Workspace { claim: claim.metadata.name.clone().unwrap_or_default(), node: None };
+        let volume = Volume::of(claim.metadata.name.clone().unwrap_or_default());
         planned.push(shown(options, "the workspace", &claim));
-        let (name, what) = (manifest::upload_name(run), ["unpack", WORKSPACE]);
-        let pod = manifest::task(common, options, &name, &first.image.to_string(), &what, Some(&workspace));
+        let (name, whole, what) = manifest::filling(run, &volume);
+        let pod = manifest::task(common, options, &name, &first.image.to_string(), &what, Some(&whole));
         planned.push(shown(options, "fills the workspace", &pod));
-        workspace
+        volume
     });
     for container in containers {
         let what = match &container.service {
             Some(service) => format!("the service {service}, first beside the step {}", container.step),
             None => format!("the step {}", container.step),
         };
-        let pod = manifest::step(common, options, container, workspace.as_ref());
+        if go::is_own(container) {
+            if let Some(given) = manifest::given(common, container) {
+                let what = format!("the environment of {what}, whose values are left out here");
+                planned.push(shown(options, &what, &without_values(given)));
+            }
+            planned.push(shown(options, &what, &manifest::own(common, options, container)));
+            continue;
+        }
+        // Whether an image's own user is root only a run finds out.
+        let names = options.restricted && container.among_services;
+        if let Some((substitution, volume)) = container.substitution.as_ref().zip(volume.as_ref()) {
+            let Maker { spec, volume, .. } = layer::maker(common, options, container, substitution, volume);
+            let pod = manifest::step(common, options, &spec, Some(&volume), false);
+            let what = format!("puts values into files for {what}, which then mounts each over its own");
+            planned.push(shown(options, &what, &pod));
+        }
+        let pod = manifest::step(common, options, container, volume.as_ref(), names);
         planned.push(shown(options, &what, &pod));
+    }
+    if let (Some(first), Some(volume), true) = (mounting, &volume, looks && !is_of_pod) {
+        let spec = keeper::for_cluster(options, helped::keeper::container(first.image.clone()));
+        let pod = manifest::step(common, options, &spec, Some(&volume.to_be_read()), false);
+        planned.push(shown(options, "looks into the workspace, for files that steps wait for", &pod));
     }
     planned
 }
@@ -91,6 +119,13 @@ fn without_bytes(mut part: ConfigMap) -> ConfigMap {
     part
 }
 
+fn without_values(mut given: Secret) -> Secret {
+    for value in given.data.iter_mut().flat_map(BTreeMap::values_mut) {
+        value.0.clear();
+    }
+    given
+}
+
 impl Planned {
     /// Its kind and name, as `kubectl` writes them.
     pub fn name(&self) -> String {
@@ -102,6 +137,7 @@ impl Planned {
         let (group, plural) = match self.manifest["kind"].as_str() {
             Some("Lease") => ("apis/coordination.k8s.io/v1", "leases"),
             Some("ConfigMap") => ("api/v1", "configmaps"),
+            Some("Secret") => ("api/v1", "secrets"),
             Some("PersistentVolumeClaim") => ("api/v1", "persistentvolumeclaims"),
             _ => ("api/v1", "pods"),
         };
@@ -137,18 +173,25 @@ impl Kubernetes {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::ByteString;
+
     use super::*;
 
     #[test]
     fn without_steps_there_is_the_run_and_its_helper() {
         let options = Options { namespace: Some("ci".to_owned()), ..Options::default() };
-        let planned = manifests(&options, &[]);
+        let planned = manifests(&options, &[], false, false);
         let names: Vec<_> = planned.iter().map(Planned::name).collect();
         assert_eq!(names[0], format!("lease/windlass-{NO_ID}"));
         assert!(names[1..].iter().all(|name| name.starts_with("configmap/")), "{names:?}");
         let text = serde_json::to_string(&planned[1].manifest).unwrap();
         assert!(text.len() < 1000 && text.contains("bytes-left-out") && text.contains("\"ci\""), "{text}");
         assert!(planned[0].manifest["spec"].get("renewTime").is_none());
+        let data = [("WORD".to_owned(), ByteString(b"hidden".to_vec()))].into();
+        let given = without_values(Secret { data: Some(data), ..Secret::default() });
+        let secret = shown(&options, "", &given);
+        assert_eq!(secret.manifest["data"], serde_json::json!({"WORD": ""}));
+        assert_eq!(secret.path("ci"), "/api/v1/namespaces/ci/secrets?dryRun=All");
         assert_eq!(planned[0].path("ci"), "/apis/coordination.k8s.io/v1/namespaces/ci/leases?dryRun=All");
     }
 }

@@ -2,7 +2,7 @@
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret};
 use kube::api::{DeleteParams, PropagationPolicy};
 use kube::{Api, Client, Error, Resource};
 use serde::de::DeserializeOwned;
@@ -16,13 +16,15 @@ use crate::ledger::{Object, ObjectKind};
 pub(super) enum Kind {
     Pod,
     ConfigMap,
+    Secret,
     Claim,
     Lease,
 }
 
-const KINDS: [(Kind, &str); 4] = [
+const KINDS: [(Kind, &str); 5] = [
     (Kind::Pod, "pod"),
     (Kind::ConfigMap, "configmap"),
+    (Kind::Secret, "secret"),
     (Kind::Claim, "persistentvolumeclaim"),
     (Kind::Lease, "lease"),
 ];
@@ -53,6 +55,7 @@ pub(super) async fn remove(client: &Client, object: &Object) -> Result<(), Strin
             delete_now(&api, name).await
         }
         Kind::ConfigMap => delete::<ConfigMap>(client, &namespace, name).await,
+        Kind::Secret => delete::<Secret>(client, &namespace, name).await,
         Kind::Claim => delete::<PersistentVolumeClaim>(client, &namespace, name).await,
         Kind::Lease => delete::<Lease>(client, &namespace, name).await,
     };
@@ -64,8 +67,16 @@ pub(super) async fn remove(client: &Client, object: &Object) -> Result<(), Strin
 /// # Errors
 /// When the cluster does not answer or refuses.
 pub(super) async fn delete_now(api: &Api<Pod>, name: &str) -> Result<(), Error> {
-    let params = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
-    gone(call::repeat(|| async { api.delete(name, &params).await.map(drop) }).await)
+    delete_within(api, name, 0).await
+}
+
+/// Deletes a pod: TERM now, KILL after so many seconds.
+///
+/// # Errors
+/// When the cluster does not answer or refuses.
+pub(super) async fn delete_within(api: &Api<Pod>, name: &str, grace: u32) -> Result<(), Error> {
+    let params = DeleteParams { grace_period_seconds: Some(grace), ..DeleteParams::default() };
+    gone(call::repeat_allowed(|| async { api.delete(name, &params).await.map(drop) }).await)
 }
 
 async fn delete<K>(client: Client, namespace: &str, name: &str) -> Result<(), Error>
@@ -76,7 +87,7 @@ where
     let api: Api<K> = Api::namespaced(client, namespace);
     let policy = Some(PropagationPolicy::Background);
     let params = DeleteParams { propagation_policy: policy, ..DeleteParams::default() };
-    gone(call::repeat(|| async { api.delete(name, &params).await.map(drop) }).await)
+    gone(call::repeat_allowed(|| async { api.delete(name, &params).await.map(drop) }).await)
 }
 
 fn gone(deleted: Result<(), Error>) -> Result<(), Error> {

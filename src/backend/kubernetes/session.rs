@@ -1,35 +1,44 @@
 //! One run on a cluster.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::{FutureExt, StreamExt};
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource, ResourceExt};
-use tokio::sync::{OnceCell, OwnedMutexGuard, mpsc, watch};
+use tokio::sync::{OnceCell, OwnedMutexGuard, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use super::Kubernetes;
 use super::container::{Handle, Supervisor};
 use super::go;
-use super::inner::{Inner, lock};
+use super::inner::{Inner, given_up, lock};
+use super::layer::{self, Maker};
+use super::lease;
 use super::link::Link;
-use super::manifest::{self, Common, LEASE, RUN_LABEL, Workspace};
+use super::manifest::{self, CONTAINER, Common, GATE, RUN_LABEL, Volume};
+use super::own::Own;
 use super::pods::Pods;
 use super::probe::Prober;
 use super::removal::Kind;
-use super::state::{self, State};
+use super::state::{self, Fate, State};
 use super::upload;
-use super::{Kubernetes, call};
+use super::wire::Wire;
+use crate::backend::helped::{
+    self,
+    keeper::{self, View},
+};
 use crate::backend::policy::Policy;
 use crate::backend::{
-    BackendError, ContainerImage, ContainerSpec, Progress, PullProgress, RunSpec, Session, StartError,
-    Started,
+    BackendError, ContainerImage, ContainerSpec, Fetched, Progress, PullProgress, RunSpec, Session,
+    StartError, Started, WorkspaceError,
 };
-use crate::base::awake::{sleep, timeout};
-use crate::base::{Reason, Tree};
+use crate::base::archive::Limits;
+use crate::base::awake::timeout;
+use crate::base::{Reason, StepId};
 use crate::helper::protocol::Command;
 use crate::ledger::{ObjectKind, RunLedger};
 use crate::plan::Network;
@@ -38,20 +47,30 @@ use crate::plan::Network;
 const CLOSE: Duration = Duration::from_secs(30);
 /// How long a helper may take to end once it was told that its record has come.
 const LEAVE: Duration = Duration::from_secs(2);
+/// How long a helper may take to say who its image's own user is: a busy node is slow to tell of an end.
+const ANSWER: Duration = Duration::from_secs(30);
 /// Pieces of output that wait for a slow consumer before the program is made to wait.
 const BACKLOG: usize = 4;
 
+/// Whether an image's own user is root, once that is known.
+type IsRoot = watch::Receiver<Option<bool>>;
+
 /// One run on a cluster.
 pub(super) struct KubernetesSession {
-    inner: Arc<Inner>,
-    policy: Arc<Policy>,
-    images: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
+    me: Weak<Self>,
+    pub(super) inner: Arc<Inner>,
+    pub(super) policy: Arc<Policy>,
+    images: Mutex<HashMap<String, Arc<OnceCell<IsRoot>>>>,
     /// One lock per pod name, held until the pod is gone: a name may be used again.
     names: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
-    tree: Option<Tree>,
-    workspace: OnceCell<Workspace>,
+    pub(super) view: View,
+    pub(super) volume: OnceCell<Volume>,
+    /// The workspace is in the pod of the only container that sees it.
+    once: bool,
+    /// That container's attempt.
+    visitor: OnceLock<(StepId, u32)>,
     /// Dropped when the session is closed, which ends every container that still runs.
-    open: Mutex<Option<watch::Sender<()>>>,
+    pub(super) open: Mutex<Option<watch::Sender<()>>>,
     /// What goes on as long as the session is open: the watch and the lease.
     always: Mutex<JoinSet<()>>,
 }
@@ -65,9 +84,10 @@ impl KubernetesSession {
         cluster: &Kubernetes,
         run: RunSpec,
         ledger: Arc<RunLedger>,
-    ) -> Result<Self, BackendError> {
+    ) -> Result<Arc<Self>, BackendError> {
         let (client, namespace) = (cluster.client.clone(), cluster.namespace.clone());
         let (instance, gid) = (cluster.instance.clone(), run.workspace_gid);
+        let once = cluster.options.keeps_in_pod(run.workspace_once);
         let mut inner = Inner {
             api: Api::namespaced(client.clone(), &namespace),
             client,
@@ -90,26 +110,30 @@ impl KubernetesSession {
         let lease = inner.create(Kind::Lease, manifest::lease(&inner.common)).await;
         let lease = lease.map_err(|error| failed(&inner, error))?;
         inner.common.owner = lease.owner_ref(&());
-        let parts =
-            manifest::helper(&inner.common).into_iter().map(|part| inner.create(Kind::ConfigMap, part));
+        let parts = manifest::helper(&inner.common, &inner.options)
+            .into_iter()
+            .map(|part| inner.create(Kind::ConfigMap, part));
         for made in join_all(parts).await {
             made.map_err(|error| failed(&inner, error))?;
         }
         let mut always = JoinSet::new();
         let selector = format!("{RUN_LABEL}={}", inner.common.run);
         always.spawn(inner.pods.clone().watch(inner.api.clone(), selector));
-        let leases = Api::namespaced(inner.client.clone(), &inner.namespace);
-        always.spawn(renew(leases, manifest::run_name(&inner.common.run)));
-        Ok(Self {
+        let leases: Api<Lease> = Api::namespaced(inner.client.clone(), &inner.namespace);
+        always.spawn(lease::renew(leases, manifest::run_name(&inner.common.run), lease::ahead(&lease)));
+        Ok(Arc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
             inner: Arc::new(inner),
             policy: run.policy,
             images: Mutex::default(),
             names: Mutex::default(),
-            tree: run.workspace,
-            workspace: OnceCell::new(),
+            view: View::new(run.workspace, false),
+            volume: OnceCell::new(),
+            once,
+            visitor: OnceLock::new(),
             open: Mutex::new(Some(watch::Sender::new(()))),
             always: Mutex::new(always),
-        })
+        }))
     }
 
     /// Waits until a pod of this name, if there was one, is gone.
@@ -118,46 +142,122 @@ impl KubernetesSession {
         lock.lock_owned().await
     }
 
-    /// Has the cluster fetch an image, by a pod that does nothing.
-    async fn fetch(&self, image: &str) -> Result<(), StartError> {
-        let inner = &self.inner;
+    /// Has the cluster fetch an image, by a pod that does next to nothing; once, or as long as that may come about.
+    async fn fetch(&self, image: &str, once: bool) -> Result<IsRoot, StartError> {
+        let inner = Arc::clone(&self.inner);
         let (name, what) = manifest::fetching(&inner.common.run, image);
-        let _taken = self.name(&name).await;
+        let taken = self.name(&name).await;
         let pod = manifest::task(&inner.common, &inner.options, &name, image, &what, None);
-        let fetched = async {
-            inner.create_pod(pod).await?;
-            inner.running(&name).await
+        let (mut tell, told) = oneshot::channel();
+        let (say, is_root) = watch::channel(None);
+        let session = lock(&self.open).as_ref().map(watch::Sender::subscribe);
+        self.inner.spawn(async move {
+            let _taken = taken;
+            let fetched = async {
+                inner.create_pod(pod).await?;
+                if once { inner.pulled_at_once(&name).await } else { inner.running(&name).await }
+            };
+            let is_there = tokio::select! {
+                fetched = fetched => {
+                    let is_there = fetched.is_ok();
+                    tell.send(fetched).is_ok() && is_there
+                }
+                () = tell.closed() => false,
+            };
+            // Its end is waited for by who wants to know what it says, and not longer than the session is open. Where it says
+            // nothing, what is right for any user is right.
+            if let Some(mut session) = session.filter(|_| is_there) {
+                let is_over = |state: &State| matches!(state, State::Over(_));
+                let over = tokio::select! {
+                    over = timeout(ANSWER, inner.pods.until(&name, is_over)) => over.ok(),
+                    // Nothing is ever sent, so the only change is the end.
+                    _ = session.changed() => None,
+                };
+                say.send_replace(Some(matches!(over, Some(State::Over(Fate::Ended(0, _))))));
+            }
+            let _ = inner.remove(&inner.object(Kind::Pod, &name)).await;
+        });
+        told.await.unwrap_or_else(|_| Err(given_up())).map(|()| is_root)
+    }
+
+    /// Whether the helper that begins in such a container may not write `/etc/hosts` there, and has to.
+    async fn wants_names(&self, spec: &ContainerSpec) -> bool {
+        if !spec.among_services || !self.inner.options.restricted && spec.user.is_some() {
+            return false;
+        }
+        let known = lock(&self.images).get(&spec.image.to_string()).and_then(|cell| cell.get().cloned());
+        let Some(mut is_root) = known.filter(|_| !self.inner.options.restricted) else {
+            return self.inner.options.restricted;
         };
-        let fetched = fetched.await;
-        // Nobody waits for its end.
-        let (background, object) = (Arc::clone(inner), inner.object(Kind::Pod, &name));
-        inner.spawn(async move { drop(background.remove(&object).await) });
-        fetched
+        is_root.wait_for(Option::is_some).await.map_or(true, |is_root| *is_root != Some(true))
     }
 
     async fn start_container(&self, spec: ContainerSpec) -> Result<Started, StartError> {
         self.policy.check(&spec)?;
         supported(&spec)?;
         let inner = &self.inner;
-        let go = go::go(&inner.common, &spec)?;
         let image = spec.image.to_string();
-        let workspace = match &self.tree {
+        let volume = match self.view.tree() {
+            Some(_) if spec.workspace && self.once => {
+                // It may be started again as long as it was not let go: its workspace is then filled anew.
+                let visitor = (spec.step.clone(), spec.attempt);
+                if *self.visitor.get_or_init(|| visitor.clone()) != visitor {
+                    return Err(workspace_gone());
+                }
+                let of_pod = async || Volume::of_pod(inner.options.workspace_size.clone());
+                Some(self.volume.get_or_init(of_pod).await)
+            }
             Some(tree) if spec.workspace => {
                 let filled = || upload::fill(inner, &image, tree);
-                Some(self.workspace.get_or_try_init(filled).await?)
+                Some(self.volume.get_or_try_init(filled).await?)
             }
             _ => None,
         };
-        let pod = manifest::step(&inner.common, &inner.options, &spec, workspace);
+        let Some((substitution, volume)) = spec.substitution.as_ref().zip(volume) else {
+            return self.start_with(spec, volume, None).await;
+        };
+        let maker = layer::maker(&inner.common, &inner.options, &spec, substitution, volume);
+        let Maker { spec: maker, volume: beneath, layer } = maker;
+        self.policy.check(&maker)?;
+        let made = helped::layer::made(self.start_with(maker, Some(&beneath), None).await?).await?;
+        let volume = volume.with_layer(&layer, &made.files);
+        self.start_with(spec, Some(&volume), made.warning).await
+    }
+
+    /// Starts a pod that sees this of the volume, with what a person should know of that.
+    pub(super) async fn start_with(
+        &self,
+        spec: ContainerSpec,
+        volume: Option<&Volume>,
+        warning: Option<String>,
+    ) -> Result<Started, StartError> {
+        let inner = &self.inner;
+        let is_own = go::is_own(&spec);
+        let go = if is_own { go::beside() } else { go::go(&inner.common, &spec)? };
+        let (given, pod, wire) = if is_own {
+            let (common, options) = (&inner.common, &inner.options);
+            let pod = manifest::own(common, options, &spec);
+            (manifest::given(common, &spec), pod, Wire::new(GATE, go::gate()))
+        } else {
+            let names = self.wants_names(&spec).await;
+            let pod = manifest::step(&inner.common, &inner.options, &spec, volume, names);
+            (None, pod, Wire::new(CONTAINER, go::program(go.clone())))
+        };
         let name = pod.name_any();
         let taken = self.name(&name).await;
-        let attached = inner.start_to_the_end(pod, go.clone()).await?;
+        let tree = self.view.tree().filter(|_| volume.is_some_and(Volume::is_of_pod)).cloned();
+        let attached = inner.start_to_the_end((given, tree), pod, wire).await?;
         let address = inner.pods.last(&name).as_ref().and_then(state::address);
         let address = address.filter(|_| spec.service.is_some());
         let api = inner.api.clone();
         let prober = address.map(|address| Prober { api: api.clone(), name: name.clone(), address, go });
-        let handle = Arc::new(Handle { wire: Arc::clone(&attached.wire), prober });
+        let begins = is_own.then(|| (inner.pods.clone(), name.clone()));
+        let handle = Arc::new(Handle { wire: Arc::clone(&attached.wire), prober, begins });
         let (to, from) = mpsc::channel::<Progress>(BACKLOG);
+        if let Some(warning) = warning {
+            // There is room, as nothing was said before.
+            let _ = to.try_send(Progress::Warned(warning));
+        }
         let (sign, signs) = mpsc::channel(1);
         let link = Link::new(api.clone(), inner.pods.clone(), name.clone(), Arc::clone(&attached.wire), sign);
         let session = lock(&self.open).as_ref().map(watch::Sender::subscribe);
@@ -167,7 +267,7 @@ impl KubernetesSession {
             name: name.clone(),
             wire: Arc::clone(&attached.wire),
             to,
-            resources: spec.resources,
+            resources: spec.resources.clone(),
             timeout: spec.timeout,
             grace: spec.grace,
             // Closed already: it sees that at once.
@@ -176,22 +276,32 @@ impl KubernetesSession {
         let background = Arc::clone(inner);
         inner.spawn(async move {
             let _taken = taken;
+            // Holds the connection until all is said.
             let mut reading = JoinSet::new();
-            reading.spawn(link.run(attached.heard));
+            if is_own {
+                reading.spawn(Own::new(Arc::clone(&background), link, &spec).run(attached.heard));
+            } else {
+                reading.spawn(link.run(attached.heard));
+            }
             if supervisor.run(signs).await {
-                attached.wire.tell(&Command::Taken.encode()).await;
+                attached.wire.tell(&Command::Taken.encode());
                 // It ends by itself, so that nothing of it runs on when its pod is not there any more.
                 let is_over = |state: &State| matches!(state, State::Over(_));
                 let _ = timeout(LEAVE, background.pods.until(&name, is_over)).await;
             }
-            // A pod that cannot be removed now stays in the ledger, and `close` tries again.
-            let _ = background.remove(&background.object(Kind::Pod, &name)).await;
+            background.remove_container(&name).await;
         });
         let progress = futures_util::stream::unfold(from, |mut from| async move {
             from.recv().await.map(|progress| (progress, from))
         });
         Ok(Started { control: handle, progress: progress.boxed(), address })
     }
+}
+
+/// That a workspace is asked for which only one container was to see.
+pub(super) fn workspace_gone() -> StartError {
+    let message = "the workspace was in the pod of the only container that was to see it";
+    StartError { reason: Reason::CouldNotStart, message: message.to_owned() }
 }
 
 /// Refuses what a pod cannot have or hold to.
@@ -204,9 +314,12 @@ fn supported(spec: &ContainerSpec) -> Result<(), StartError> {
         let what = format!("a pod cannot have the device `{device}` alone");
         return Err(go::refused(spec, &what, "run it on Docker"));
     }
-    if spec.substitution.is_some() {
-        let what = "`substitute` is not built for clusters yet";
-        return Err(go::refused(spec, what, "run it on Docker, or have the step write the values itself"));
+    if go::is_own(spec)
+        && let Some(user) = spec.user.as_deref().filter(|user| !is_numbers(user))
+    {
+        let what =
+            format!("the program of an image itself is started as a user with a number, and not as `{user}`");
+        return Err(go::refused(spec, &what, "write `user: UID:GID`, or name the program"));
     }
     let options = &spec.privileges.security_options;
     if let Some(option) = options.iter().find(|option| *option != manifest::UNCONFINED) {
@@ -216,16 +329,9 @@ fn supported(spec: &ContainerSpec) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Says again and again that the run lives.
-async fn renew(leases: Api<Lease>, name: String) {
-    loop {
-        sleep(Duration::from_secs(LEASE / 3)).await;
-        let now = k8s_openapi::jiff::Timestamp::now();
-        let now = k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime(now);
-        let patch = Patch::Merge(serde_json::json!({"spec": {"renewTime": now}}));
-        // The next one comes soon.
-        let _ = call::once(leases.patch(&name, &PatchParams::default(), &patch)).await;
-    }
+/// Whether it is `uid` or `uid:gid`.
+fn is_numbers(user: &str) -> bool {
+    user.splitn(2, ':').all(|part| part.parse::<u32>().is_ok())
 }
 
 impl Session for KubernetesSession {
@@ -240,11 +346,34 @@ impl Session for KubernetesSession {
             return Box::pin(async { Err(StartError { reason: Reason::ImageNotFound, message }) });
         };
         let cell = Arc::clone(lock(&self.images).entry(reference.clone()).or_default());
-        async move { cell.get_or_try_init(|| self.fetch(reference)).await.copied() }.boxed()
+        async move { cell.get_or_try_init(|| self.fetch(reference, false)).await.map(drop) }.boxed()
+    }
+
+    /// Whoever can say that is the node that fetches it.
+    fn has_image<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<(), StartError>> {
+        Box::pin(async { self.fetch(reference, true).await.map(drop) })
+    }
+
+    fn has_file<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<bool, WorkspaceError>> {
+        Box::pin(keeper::has_file(&self.me, path))
+    }
+
+    fn fetch<'a>(
+        &'a self,
+        patterns: &'a [String],
+        into: &'a Path,
+        limits: &'a Limits,
+    ) -> BoxFuture<'a, Result<Fetched, WorkspaceError>> {
+        Box::pin(keeper::fetch(&self.me, patterns, into, limits))
     }
 
     fn start(&self, spec: ContainerSpec) -> BoxFuture<'_, Result<Started, StartError>> {
-        Box::pin(self.start_container(spec))
+        Box::pin(async move {
+            let image = spec.workspace.then(|| spec.image.clone());
+            let started = self.start_container(spec).await?;
+            self.view.used_with(image);
+            Ok(started)
+        })
     }
 
     fn close(&self) -> BoxFuture<'_, Vec<String>> {

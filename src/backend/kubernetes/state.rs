@@ -1,8 +1,12 @@
 //! What the cluster says of a pod, in the shared words: pure functions, tested without a cluster.
 
-use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod, PodStatus};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodStatus};
 
+use super::manifest::{CONTAINER, FILLER, GATE, INSTALLER};
 use crate::base::Reason;
+
+/// What is said before a trouble with an image that is not the step's.
+const OF_THE_HELPER: &str = "of `helper_image` in the settings: ";
 
 /// What keeps a pod from running.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +23,9 @@ pub(super) struct Trouble {
 pub(super) enum State {
     /// It does not run yet.
     Waiting(Option<Trouble>),
-    /// Its container runs.
+    /// A container before its program's waits for what we send.
+    Held,
+    /// Its program's container runs.
     Running,
     /// It runs no more, or is to end; why is what is known so far.
     Over(Fate),
@@ -44,34 +50,73 @@ pub(super) fn state(pod: &Pod) -> State {
     if let Some(lost) = lost(pod, &status) {
         return State::Over(lost);
     }
-    let container = status.container_statuses.iter().flatten().next();
+    let container = program(&status);
     let state = container.and_then(|container| container.state.as_ref());
     if let Some(ended) = state.and_then(|state| state.terminated.as_ref()) {
         return State::Over(ended_by(ended));
     }
+    let mut before = status.init_container_statuses.iter().flatten();
     if status.phase.as_deref() == Some("Failed") {
+        if let Some(fate) = before.find_map(failed_before) {
+            return State::Over(fate);
+        }
         let why = [status.reason, status.message].into_iter().flatten().collect::<Vec<_>>().join(": ");
         return State::Over(Fate::CouldNotStart(why));
     }
     if state.is_some_and(|state| state.running.is_some()) {
         return State::Running;
     }
-    let init = status.init_container_statuses.iter().flatten();
-    let waiting = init.chain(container).filter_map(|found| found.state.as_ref()?.waiting.as_ref());
-    let trouble = waiting.filter_map(|waiting| {
+    let mut holding = before.clone().filter(|container| [GATE, FILLER].contains(&container.name.as_str()));
+    if holding.any(|container| container.state.as_ref().is_some_and(|state| state.running.is_some())) {
+        return State::Held;
+    }
+    let trouble = before.chain(container).filter_map(|found| {
+        let waiting = found.state.as_ref()?.waiting.as_ref()?;
         let message = waiting.message.clone().unwrap_or_default();
-        not_created(waiting.reason.as_deref().unwrap_or_default(), message)
+        let trouble = not_created(waiting.reason.as_deref().unwrap_or_default(), message)?;
+        let is_ours = found.name == INSTALLER;
+        let message = format!("{}{}", if is_ours { OF_THE_HELPER } else { "" }, trouble.message);
+        Some(Trouble { message, ..trouble })
     });
     State::Waiting(trouble.chain(unscheduled(&status)).next())
+}
+
+fn program(status: &PodStatus) -> Option<&ContainerStatus> {
+    status.container_statuses.iter().flatten().find(|container| container.name == CONTAINER)
+}
+
+/// Why a container that goes before the program let it not begin.
+fn failed_before(container: &ContainerStatus) -> Option<Fate> {
+    let ended = container.state.as_ref()?.terminated.as_ref().filter(|ended| ended.exit_code != 0)?;
+    Some(match ended_by(ended) {
+        Fate::Ended(code, message) if container.name == INSTALLER && message.is_empty() => {
+            Fate::CouldNotStart(format!("{OF_THE_HELPER}it ended with code {code}"))
+        }
+        Fate::Ended(_, message) | Fate::CouldNotStart(message) if container.name == INSTALLER => {
+            Fate::CouldNotStart(format!("{OF_THE_HELPER}{message}"))
+        }
+        Fate::Ended(code, message) => {
+            let name = &container.name;
+            Fate::CouldNotStart(format!("what goes before it ({name}) ended with code {code}: {message}"))
+        }
+        fate => fate,
+    })
 }
 
 /// Whether its container runs no more; one whose pod is to go may go on for the pod's grace.
 pub(super) fn has_ended(pod: &Pod) -> bool {
     let Some(status) = &pod.status else { return false };
-    let mut containers = status.container_statuses.iter().flatten();
+    let state = program(status).and_then(|container| container.state.as_ref());
     matches!(status.phase.as_deref(), Some("Failed" | "Succeeded"))
-        || containers
-            .any(|container| container.state.as_ref().is_some_and(|state| state.terminated.is_some()))
+        || state.is_some_and(|state| state.terminated.is_some())
+}
+
+/// Whether no more is to be said of why it is over: a kubelet gives a pod its last phase and the reason for it at once,
+/// when all its containers have ended.
+pub(super) fn is_settled(pod: &Pod) -> bool {
+    let unsaid = PodStatus::default();
+    let status = pod.status.as_ref().unwrap_or(&unsaid);
+    matches!(status.phase.as_deref(), Some("Failed" | "Succeeded")) || lost(pod, status).is_some()
 }
 
 /// Where it is, once it is anywhere.
@@ -120,6 +165,11 @@ fn ended_by(ended: &ContainerStateTerminated) -> Fate {
     let message = ended.message.clone().unwrap_or_default().trim().to_owned();
     match ended.reason.as_deref() {
         Some("OOMKilled") => Fate::OutOfMemory,
+        // The runtime, or the kubelet, has no container that it should have; the code is made up.
+        Some("Unknown" | "ContainerStatusUnknown") => {
+            let unsaid = || "its node has lost track of its container".to_owned();
+            Fate::Lost(Reason::NodeLost, Some(message).filter(|said| !said.is_empty()).unwrap_or_else(unsaid))
+        }
         Some("StartError" | "ContainerCannotRun" | "RunContainerError") => Fate::CouldNotStart(message),
         _ => Fate::Ended(ended.exit_code, message),
     }
@@ -134,11 +184,19 @@ fn not_created(reason: &str, message: String) -> Option<Trouble> {
             (reason, reason != Reason::ImagePullFailed)
         }
         "InvalidImageName" => (Reason::ImageNotFound, true),
+        // What a kubelet that has just begun, or has just been given the pod, does not know yet.
+        "CreateContainerConfigError" if is_not_known_yet(&message) => (Reason::CouldNotStart, false),
         "CreateContainerConfigError" | "RunContainerError" => (Reason::CouldNotStart, true),
+        // The image names no program, and neither does anybody else.
+        "CreateContainerError" if message.contains("no command specified") => (Reason::CouldNotStart, true),
         "CreateContainerError" | "CreatePodSandboxError" => (Reason::CouldNotStart, false),
         _ => return None,
     };
     Some(Trouble { reason, message, is_permanent })
+}
+
+fn is_not_known_yet(message: &str) -> bool {
+    ["failed to sync", "have not yet been read"].iter().any(|words| message.contains(words))
 }
 
 /// Why a pull failed. Runtimes have one status for many causes, so their words decide.
@@ -213,6 +271,12 @@ mod tests {
             Some((Reason::ImagePullFailed, false))
         );
         assert_eq!(waiting("InvalidImageName", ""), Some((Reason::ImageNotFound, true)));
+        for not_yet in [
+            "failed to sync secret cache: timed out waiting for the condition",
+            "services have not yet been read at least once, cannot construct envvars",
+        ] {
+            assert_eq!(waiting("CreateContainerConfigError", not_yet), Some((Reason::CouldNotStart, false)));
+        }
         assert_eq!(
             waiting("CreateContainerConfigError", "secret not found"),
             Some((Reason::CouldNotStart, true))
@@ -243,6 +307,49 @@ mod tests {
             lost(serde_json::json!({"status": {"phase": "Failed", "reason": "OutOfpods"}})),
             Reason::Unschedulable
         );
+    }
+
+    #[test]
+    fn a_program_is_held_while_its_gate_runs_and_does_not_start_when_that_fails() {
+        let with = |phase: &str, name: &str, state: serde_json::Value| {
+            let container = |name: &str, state| {
+                serde_json::json!([{"name": name, "image": "", "imageID": "", "ready": false,
+                "restartCount": 0, "state": state}])
+            };
+            let waits = serde_json::json!({"waiting": {"reason": "PodInitializing"}});
+            state_of(serde_json::json!({"phase": phase, "initContainerStatuses": container(name, state),
+                "containerStatuses": container("step", waits)}))
+        };
+        let runs = || serde_json::json!({"running": {}});
+        assert_eq!(with("Pending", "gate", runs()), State::Held);
+        assert_eq!(with("Pending", "names", runs()), State::Waiting(None));
+        let ended = |code: i32| serde_json::json!({"terminated": {"exitCode": code, "message": "no room"}});
+        assert_eq!(with("Pending", "gate", ended(0)), State::Waiting(None));
+        let State::Over(Fate::CouldNotStart(why)) = with("Failed", "names", ended(1)) else {
+            panic!("it is over")
+        };
+        assert!(why.contains("(names)") && why.ends_with("no room"), "{why}");
+        let State::Over(Fate::CouldNotStart(why)) = with("Failed", "helper", ended(1)) else {
+            panic!("it is over")
+        };
+        assert_eq!(why, "of `helper_image` in the settings: no room");
+        let pulls = serde_json::json!({"waiting": {"reason": "ErrImagePull", "message": "denied"}});
+        let State::Waiting(Some(trouble)) = with("Pending", "helper", pulls) else { panic!("it waits") };
+        assert_eq!(trouble.message, "of `helper_image` in the settings: denied");
+    }
+
+    fn state_of(status: serde_json::Value) -> State {
+        state(&pod(serde_json::json!({ "status": status })))
+    }
+
+    #[test]
+    fn a_container_that_its_node_has_lost_track_of_was_ended_by_nobody() {
+        for (word, code) in [("Unknown", 255), ("ContainerStatusUnknown", 137)] {
+            let state = serde_json::json!({"terminated": {"reason": word, "exitCode": code}});
+            let container = serde_json::json!([{"name": "step", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state}]);
+            let found = super::state(&pod(serde_json::json!({"status": {"containerStatuses": container}})));
+            assert!(matches!(found, State::Over(Fate::Lost(Reason::NodeLost, _))), "{word}: {found:?}");
+        }
     }
 
     #[test]

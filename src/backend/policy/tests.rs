@@ -445,6 +445,7 @@ async fn no_spec_outside_of_the_policy_reaches_a_backend() {
         let run = RunSpec {
             run,
             workspace: None,
+            workspace_once: false,
             workspace_gid: 0,
             lanes,
             policy: Arc::new(policy),

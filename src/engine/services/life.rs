@@ -124,16 +124,20 @@ impl Life {
             return Some(unstarted(StartError { reason: Reason::CouldNotStart, message }));
         };
         status.send_replace(Status::Up(address));
+        let control = Arc::clone(&started.control);
+        let go = async {
+            // One that never comes fails the steps, not us.
+            let _ = self.neighbours.placed().await;
+            control.go(self.neighbours.hosts()).await;
+        };
         tokio::select! { biased;
             _ = &mut end => {
-                started.control.kill().await;
+                control.kill().await;
                 while started.progress.next().await.is_some() {}
                 return None;
             }
-            // One that never comes fails the steps, not us.
-            _ = self.neighbours.placed() => {}
+            () = go => {}
         }
-        started.control.go(self.neighbours.hosts()).await;
         self.say(world, |step, attempt, service| EventKind::ServiceStarted { step, attempt, service }).await;
         self.accompany(world, status, end, (&mut started, address)).await
     }

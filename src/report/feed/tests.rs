@@ -186,7 +186,6 @@ fn a_dead_reader_takes_nobody_with_it() {
 fn a_stuck_reader_is_left_behind() {
     let run = failed_run();
     let mut feed = feed(&run);
-    feed.patience = Duration::from_millis(20);
     let (stuck, _, open) = Keeper::blocked(OutputNeed::Bytes);
     let screen = Screen::default();
     feed.add(Box::new(stuck));

@@ -35,6 +35,23 @@ pub fn logs(events: &[Event]) -> Logs {
     logs
 }
 
+/// What the events say in words for people, each with its time: what to read when an outline is wrong.
+pub fn said(events: &[Event]) -> Vec<String> {
+    let said = |event: &Event| {
+        let (of, message) = match &event.kind {
+            EventKind::AttemptEnded { step, end, retry: true, .. }
+            | EventKind::StepEnded { step, end, .. } => (step.as_str(), end.message.as_ref()?),
+            EventKind::Warned { step, message } => (step.as_ref().map_or("run", StepId::as_str), message),
+            EventKind::CleanupFailed { message } | EventKind::RunEnded { message: Some(message), .. } => {
+                ("run", message)
+            }
+            _ => return None,
+        };
+        Some(format!("  {} ms, {of}: {message}", event.elapsed_ms))
+    };
+    events.iter().filter_map(said).collect()
+}
+
 /// The outline of a run that did not begin.
 pub fn refused(error: &RunError, exit: u8) -> String {
     let mut outline = format!("refused, exit {exit}\n");

@@ -2,15 +2,17 @@
 //! at a word of theirs, and can be told to lie, so that the suite can be shown to notice.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
 use windlass::backend::lacks::Lack;
 use windlass::backend::{
-    Backend, BackendError, ContainerImage, ContainerSpec, Control, FoundObject, Hosts, Progress,
-    PullProgress, RunSpec, Session, StartError, Started,
+    Backend, BackendError, ContainerImage, ContainerSpec, Control, Fetched, FoundObject, Hosts, Progress,
+    PullProgress, RunSpec, Session, StartError, Started, WorkspaceError,
 };
+use windlass::base::archive::Limits;
 use windlass::base::{Reason, StepId};
 use windlass::engine::CancelHandle;
 use windlass::event::{CancelLevel, Event};
@@ -132,6 +134,19 @@ impl Session for TappedSession {
 
     fn has_image<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<(), StartError>> {
         self.inner.has_image(reference)
+    }
+
+    fn has_file<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<bool, WorkspaceError>> {
+        self.inner.has_file(path)
+    }
+
+    fn fetch<'a>(
+        &'a self,
+        patterns: &'a [String],
+        into: &'a Path,
+        limits: &'a Limits,
+    ) -> BoxFuture<'a, Result<Fetched, WorkspaceError>> {
+        self.inner.fetch(patterns, into, limits)
     }
 
     fn start(&self, mut spec: ContainerSpec) -> BoxFuture<'_, Result<Started, StartError>> {

@@ -128,7 +128,7 @@ fn a_daemon_that_stands_still_is_said_and_then_lost() {
     let stopped = Instant::now();
     lost.wait_for("does not answer");
     let said = stopped.elapsed();
-    assert!(said < Duration::from_secs(14), "said after {said:?}");
+    assert!(said < Duration::from_mins(1), "said after {said:?}");
     // Who asks twice is out at once, whatever the daemon does.
     asked.wait_for("does not answer");
     asked.signal(Signal::INT);
@@ -136,12 +136,12 @@ fn a_daemon_that_stands_still_is_said_and_then_lost() {
     asked.signal(Signal::INT);
     let since = Instant::now();
     let ran = asked.finish();
-    assert!(since.elapsed() < Duration::from_secs(5), "out after {:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(20), "out after {:?}", since.elapsed());
     assert_eq!(ran.ends()["unit"], "cancelled cancelled_by_user", "{}", ran.stdout);
     assert!(ran.stderr.contains("windlass clean"), "{}", ran.stderr);
     let ran = lost.finish().code(6);
     let ended = stopped.elapsed();
-    assert!(ended < Duration::from_secs(90), "ended after {ended:?}");
+    assert!(ended < Duration::from_mins(5), "ended after {ended:?}");
     assert_eq!(ran.ends()["unit"], "lost daemon_lost", "{}", ran.stdout);
     assert!(ran.stderr.contains("windlass clean"), "{}", ran.stderr);
     let more: Vec<_> = more

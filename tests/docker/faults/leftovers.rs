@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::bed::{Bed, IMAGE, UNTIL_ENOUGH, docker_host};
 use crate::checks::at_once;
-use crate::proxy::{CREATE, Fault, Proxy, REMOVE, Rule, Site, VOLUME_REMOVE};
+use crate::proxy::{CREATE, Fault, NETWORK_REMOVE, Proxy, REMOVE, Rule, Site, VOLUME_REMOVE};
 use crate::registry::Registry;
 
 /// Has an image not be there, however often it is asked for: a call that is made again does it again.
@@ -58,6 +58,21 @@ fn what_cannot_be_removed_is_named_and_changes_no_exit_code() {
         proxy.hits()
     });
     println!("{} removals refused in {} runs", results.iter().sum::<usize>(), results.len());
+}
+
+#[test]
+fn a_network_that_an_engine_has_lost_count_of_is_told_so() {
+    let sockets = tempfile::tempdir().unwrap();
+    // As Engine 20.10 does, after which only its restart helps.
+    let refused = Fault::Answer(403, "error while removing network: network x id y has active endpoints");
+    let proxy = Proxy::start(sockets.path(), vec![Rule::every(NETWORK_REMOVE, refused)]);
+    let keys = format!("run: 'true', services: {{ db: {{ image: {IMAGE}, command: [sleep, '600'] }} }}");
+    let bed = Bed::with_step(&keys).through(&proxy.address());
+    let ran =
+        bed.windlass(&["run"]).code(0).warns("the engine counts containers in it that it does not have");
+    let _ran = ran.warns("windlass clean");
+    let _ran = bed.clean_directly().code(0);
+    bed.assert_clean();
 }
 
 #[test]

@@ -3,6 +3,9 @@
 //!
 //! It holds one directory's list in memory and no file, and never follows a link.
 
+mod fetch;
+mod some;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -12,6 +15,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Stat, readlinkat, statat};
 use tar::{Builder, EntryType, Header};
 
+pub(super) use fetch::{Failed, drafted, from_tree, unpack};
+use some::some;
+
 use crate::base::Tree;
 use crate::base::safe_dir::{EntryKind, SafeDir};
 
@@ -20,31 +26,46 @@ use crate::base::safe_dir::{EntryKind, SafeDir};
 /// # Errors
 /// When a part of the tree cannot be read, or nobody takes the stream any more.
 pub(super) fn tree(to: &mut dyn Write, tree: &Tree, under: &Path) -> io::Result<()> {
+    let mut archive = Archive { to: Builder::new(to), under };
+    archive.root(tree)?;
+    each(tree, &|_| true, &mut |layer, path, kind| archive.add(layer, path, kind))?;
+    archive.to.finish()
+}
+
+/// Goes through a tree, whose layers are seen as one: what is in each directory that `enter` says yes to.
+///
+/// # Errors
+/// Those of `visit`, and when a directory cannot be read.
+fn each(
+    tree: &Tree,
+    enter: &dyn Fn(&Path) -> bool,
+    visit: &mut dyn FnMut(&SafeDir, &Path, EntryKind) -> io::Result<()>,
+) -> io::Result<()> {
+    let layers = layers(tree)?;
+    let mut waiting = vec![(PathBuf::new(), layers.iter().collect::<Vec<_>>())];
+    while let Some((path, layers)) = waiting.pop() {
+        for (name, found) in merged(&layers, &path)? {
+            let path = path.join(name);
+            let [(top, kind), ..] = found.as_slice() else { continue };
+            visit(top, &path, *kind)?;
+            if *kind == EntryKind::Directory && enter(&path) {
+                // What is no directory hides those below it.
+                let same = found.iter().take_while(|(_, kind)| *kind == EntryKind::Directory);
+                waiting.push((path, same.map(|(layer, _)| *layer).collect()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The directories that a tree is made of, the topmost first.
+fn layers(tree: &Tree) -> io::Result<Vec<SafeDir>> {
     let roots: Vec<&PathBuf> = match tree {
         Tree::Plain(root) => vec![root],
         // What the run's own layer has is above all others; before the run that is the root's mode alone.
         Tree::Layers { lowers, upper, .. } => std::iter::once(upper).chain(lowers).collect(),
     };
-    let layers = roots.into_iter().map(|root| SafeDir::open(root)).collect::<io::Result<Vec<_>>>()?;
-    let mut archive = Archive { to: Builder::new(to), under };
-    let mut waiting = vec![(PathBuf::new(), layers.iter().collect::<Vec<_>>())];
-    while let Some((path, layers)) = waiting.pop() {
-        let Some(top) = layers.first() else { continue };
-        archive.add(top, &path, EntryKind::Directory)?;
-        for (name, found) in merged(&layers, &path)? {
-            let path = path.join(name);
-            match found.as_slice() {
-                [(_, EntryKind::Directory), ..] => {
-                    // What is no directory hides those below it.
-                    let same = found.iter().take_while(|(_, kind)| *kind == EntryKind::Directory);
-                    waiting.push((path, same.map(|(layer, _)| *layer).collect()));
-                }
-                [(top, kind), ..] => archive.add(top, &path, *kind)?,
-                [] => {}
-            }
-        }
-    }
-    archive.to.finish()
+    roots.into_iter().map(|root| SafeDir::open(root)).collect()
 }
 
 /// Writes one executable file.
@@ -83,6 +104,11 @@ struct Archive<'a> {
 }
 
 impl Archive<'_> {
+    fn root(&mut self, tree: &Tree) -> io::Result<()> {
+        let top = layers(tree)?.into_iter().next();
+        top.map_or(Ok(()), |top| self.add(&top, Path::new(""), EntryKind::Directory))
+    }
+
     fn add(&mut self, layer: &SafeDir, path: &Path, kind: EntryKind) -> io::Result<()> {
         let at = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let stat = statat(layer, at, AtFlags::SYMLINK_NOFOLLOW)?;

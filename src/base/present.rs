@@ -6,29 +6,30 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use crate::base::Tree;
-use crate::base::safe_dir::SafeDir;
+use super::Tree;
+use super::safe_dir::SafeDir;
 
 /// The mark of a directory under which nothing of the layers below shows. Only root may read it.
 const OPAQUE: &str = "trusted.overlay.opaque";
 
-/// Says whether something is at a path of a tree: a file, a directory, or a link, wherever that leads.
-///
-/// # Errors
-/// When it may not be looked at.
-pub fn is_present(tree: &Tree, path: &Path) -> io::Result<bool> {
-    match tree {
-        Tree::Plain(root) => Ok(matches!(seen(&SafeDir::open(root)?, path)?, Seen::There)),
-        Tree::Layers { lowers, upper, .. } => {
-            for layer in std::iter::once(upper).chain(lowers) {
-                match seen(&SafeDir::open(layer)?, path)? {
-                    Seen::There => return Ok(true),
-                    Seen::Gone => return Ok(false),
-                    Seen::Absent => {}
-                }
+impl Tree {
+    /// Says whether something is at a path now: a file, a directory, or a link, wherever that leads.
+    ///
+    /// # Errors
+    /// When it may not be looked at.
+    pub fn has(&self, path: &Path) -> io::Result<bool> {
+        let layers: Vec<_> = match self {
+            Tree::Plain(root) => vec![root],
+            Tree::Layers { lowers, upper, .. } => std::iter::once(upper).chain(lowers).collect(),
+        };
+        for layer in layers {
+            match seen(&SafeDir::open(layer)?, path)? {
+                Seen::There => return Ok(true),
+                Seen::Gone => return Ok(false),
+                Seen::Absent => {}
             }
-            Ok(false)
         }
+        Ok(false)
     }
 }
 
@@ -74,8 +75,9 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
+    use rustix::fs::{CWD, Mode, mknodat};
+
     use super::*;
-    use crate::source::place;
 
     #[test]
     fn a_path_is_there_as_an_overlay_mount_would_show_it() {
@@ -90,12 +92,13 @@ mod tests {
         }
         symlink("/nowhere", upper.join("link")).expect("there is room");
         symlink(&lower, upper.join("way")).expect("there is room");
-        let opened = fs::File::open(&upper).expect("it was made").into();
-        for name in [b"gone".as_slice(), b"removed"] {
-            place::whiteout(&opened, name).expect("any user may make a whiteout");
+        for name in ["gone", "removed"] {
+            let device = rustix::fs::FileType::CharacterDevice;
+            let made = mknodat(CWD, upper.join(name), device, Mode::empty(), 0);
+            made.expect("any user may make a whiteout");
         }
         let tree = Tree::Layers { lowers: vec![lower.clone()], upper, work: place.path().join("work") };
-        let present = |tree: &Tree, path: &str| is_present(tree, Path::new(path)).expect("all may be read");
+        let present = |tree: &Tree, path: &str| tree.has(Path::new(path)).expect("all may be read");
         for there in ["kept", "kept/old", "kept/new", "./kept/new", "link"] {
             assert!(present(&tree, there), "{there}");
         }

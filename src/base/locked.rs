@@ -1,4 +1,4 @@
-//! The lock that says that somebody works on a ledger.
+//! Locks that processes hold on files, and that are free again when their holder is gone, however.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -9,21 +9,38 @@ use std::ops::{Deref, DerefMut};
 /// Its end unlocks it, and not the closing of the file: a child that another thread is starting at that moment
 /// has the file open too, until it is the program that it is to be.
 #[derive(Debug)]
-pub(super) struct Locked(File);
+pub struct Locked(File);
 
 impl Locked {
     /// Waits until nobody else has it.
-    pub(super) fn wait(file: File) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// When the file's system has no locks.
+    pub fn wait(file: File) -> io::Result<Self> {
         file.lock().map(|()| Self(file))
     }
 
+    /// Waits until nobody has it alone.
+    ///
+    /// # Errors
+    /// When the file's system has no locks.
+    pub fn wait_shared(file: File) -> io::Result<Self> {
+        file.lock_shared().map(|()| Self(file))
+    }
+
     /// Locks it, unless somebody else has it.
-    pub(super) fn at_once(file: File) -> io::Result<Option<Self>> {
+    ///
+    /// # Errors
+    /// When the file's system has no locks.
+    pub fn at_once(file: File) -> io::Result<Option<Self>> {
         taken(file.try_lock()).map(|taken| taken.then_some(Self(file)))
     }
 
     /// The same, together with others who do this too.
-    pub(super) fn shared(file: File) -> io::Result<Option<Self>> {
+    ///
+    /// # Errors
+    /// When the file's system has no locks.
+    pub fn shared(file: File) -> io::Result<Option<Self>> {
         taken(file.try_lock_shared()).map(|taken| taken.then_some(Self(file)))
     }
 }
