@@ -12,9 +12,6 @@ use super::{LogSource, OutputNeed, Reader};
 use crate::event::{Event, EventKind, RunState};
 use crate::plan::Plan;
 
-/// How long a reader may get nothing done at the end before it is left behind.
-const PATIENCE: Duration = Duration::from_secs(2);
-
 /// How long a reader that needs no bytes lets output gather, so that it gets one event for all of it.
 const REST: Duration = Duration::from_secs(1);
 
@@ -84,13 +81,13 @@ impl Feed {
 
     /// Waits until the readers have read everything, and says which of them did not do their work.
     ///
-    /// A reader that gets nothing done for two seconds, as on a pipe that nobody reads, is left
-    /// behind.
-    pub fn finish(mut self) -> Vec<ReaderFailure> {
+    /// A reader that gets nothing done for as long as `patience` says, as on a pipe that nobody reads, is left behind. It is
+    /// asked again and again, as somebody may begin to be in a hurry.
+    pub fn finish(mut self, patience: impl Fn() -> Duration) -> Vec<ReaderFailure> {
         self.close();
         let mut failures = std::mem::take(&mut self.failures);
         for reader in std::mem::take(&mut self.readers) {
-            let message = if reader.queue.wait_for_end(PATIENCE) {
+            let message = if reader.queue.wait_for_end(&patience) {
                 reader.thread.join().unwrap_or_else(|panic| Some(panic_message(panic.as_ref()).to_owned()))
             } else {
                 Some("reads no more, and was left behind".to_owned())

@@ -16,6 +16,9 @@ use crate::event::{Event, EventKind, Output};
 /// What one queue may hold before output is kept as places only.
 pub(super) const BUDGET: usize = 4 << 20;
 
+/// How often whoever waits for a reader's end asks how long it still may.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// What an event costs besides its bytes: its place, and about as much as its ids take.
 const EVENT_COST: usize = size_of::<Entry>() + 128;
 
@@ -132,18 +135,19 @@ impl Queue {
         drop(dropped);
     }
 
-    /// Waits until the reader is gone; false when it got nothing done for as long as `patience`.
-    pub(super) fn wait_for_end(&self, patience: Duration) -> bool {
+    /// Waits until the reader is gone; false when it got nothing done for as long as `patience` says.
+    pub(super) fn wait_for_end(&self, patience: &impl Fn() -> Duration) -> bool {
         let mut inner = self.lock();
         let (mut progress, mut since) = (inner.progress, Instant::now());
         while !inner.ended {
             if inner.progress != progress {
                 (progress, since) = (inner.progress, Instant::now());
             }
-            let Some(left) = patience.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) else {
+            let Some(left) = patience().checked_sub(since.elapsed()).filter(|left| !left.is_zero()) else {
                 return false;
             };
-            inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+            inner =
+                self.changed.wait_timeout(inner, left.min(LOOK)).unwrap_or_else(PoisonError::into_inner).0;
         }
         true
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use super::allowed;
 use super::begun::unless_cancelled;
@@ -18,11 +19,16 @@ use super::values::built_ins;
 use crate::backend::{Backend, RunSpec, lacks};
 use crate::base::{RunId, SystemClock};
 use crate::engine::{self, Hint, Job, Options};
-use crate::event::RunState;
+use crate::event::{CancelLevel, RunState};
 use crate::ledger::Object;
 use crate::plan::{OnStepFailure, Plan, graph};
 use crate::report::{Feed, Reader, ReaderFailure};
 use crate::source::Captured;
+
+/// How long a reader may get nothing done at the end before it is left behind: a busy disk takes seconds.
+const READERS: Duration = Duration::from_secs(20);
+/// The same once somebody wants everything to end now.
+const HURRIED: Duration = Duration::from_secs(2);
 
 /// A run that ended.
 #[derive(Debug)]
@@ -79,6 +85,7 @@ impl Prepared {
             feed.add(reader);
         }
         let feed = Arc::new(Mutex::new(Some(feed)));
+        let asked = cancel.clone();
         let sender = Arc::clone(&feed);
         let jobs = request.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
         let notes = notes(&request.origin, captured, backend.as_ref(), &loaded.plan);
@@ -112,9 +119,12 @@ impl Prepared {
 
         let run = begun.run.clone();
         let left = begun.end(Some(&backend)).await;
+        let patience = move || if asked.level() >= Some(CancelLevel::Kill) { HURRIED } else { READERS };
         let feed = feed.lock().unwrap_or_else(PoisonError::into_inner).take();
         let failures = match feed {
-            Some(feed) => tokio::task::spawn_blocking(move || feed.finish()).await.unwrap_or_default(),
+            Some(feed) => {
+                tokio::task::spawn_blocking(move || feed.finish(patience)).await.unwrap_or_default()
+            }
             None => Vec::new(),
         };
         Ok(Finished { run, state, left, failures })

@@ -258,7 +258,7 @@ fn a_reader_that_lags_finds_all_of_it_in_the_record() {
     for event in &run.events {
         feed.send(event.clone());
     }
-    assert_eq!(feed.finish(), []);
+    assert_eq!(feed.finish(|| std::time::Duration::from_mins(5)), []);
     run.show(&mut Plain::new(&run.plan, live.writer(), Style::default()));
     assert_eq!(screen.text(), live.text());
     let recorded = record.events().expect("events").map(|event| event.expect("an event"));

@@ -10,6 +10,9 @@ use crate::report::queue::BUDGET;
 use crate::report::samples::{MemoryLogs, Recording, Screen, failed_run};
 use crate::report::{Ndjson, Plain, Style};
 
+/// Longer than any reader here needs that reads at all.
+const LONG: Duration = Duration::from_mins(5);
+
 /// Keeps what it reads, once it may.
 struct Keeper {
     kept: Arc<Mutex<Vec<Event>>>,
@@ -86,7 +89,7 @@ fn every_reader_gets_every_event_in_order() {
         kept
     });
     send_all(&mut feed, &run);
-    assert_eq!(feed.finish(), []);
+    assert_eq!(feed.finish(|| LONG), []);
     for kept in kept {
         assert_eq!(*kept.lock().expect("no reader panics with it"), run.events);
     }
@@ -101,7 +104,7 @@ fn output_is_given_as_a_reader_needs_it() {
     feed.add(Box::new(places));
     feed.add(Box::new(nothing));
     send_all(&mut feed, &run);
-    assert_eq!(feed.finish(), []);
+    assert_eq!(feed.finish(|| LONG), []);
     let kept = kept_places.lock().expect("no reader panics with it");
     assert!(outputs(&kept).all(|output| output.data.is_empty()));
     let len = |events: &[Event]| outputs(events).map(|output| output.len).sum::<u64>();
@@ -120,7 +123,7 @@ fn a_blocked_reader_costs_no_more_than_its_budget() {
         assert!(cost <= BUDGET + 1024, "{cost}");
         assert!(places <= run.events.len() / 2, "{places} of {}", run.events.len());
         drop(open);
-        assert_eq!(feed.finish(), []);
+        assert_eq!(feed.finish(|| LONG), []);
         let kept = kept.lock().expect("no reader panics with it");
         assert!(kept.is_sorted_by_key(|event| event.seq), "order is kept");
         assert_eq!(kept.last(), run.events.last());
@@ -153,7 +156,7 @@ fn what_the_log_does_not_have_is_said() {
     feed.add(Box::new(keeper));
     send_all(&mut feed, &run);
     drop(open);
-    assert_eq!(feed.finish(), []);
+    assert_eq!(feed.finish(|| LONG), []);
     let kept = kept.lock().expect("no reader panics with it");
     assert!(outputs(&kept).any(|output| output.data.is_empty() && output.len > 0));
     let len = |events: &[Event]| outputs(events).map(|output| output.len).sum::<u64>();
@@ -177,7 +180,7 @@ fn a_dead_reader_takes_nobody_with_it() {
     feed.add(Box::new(Dies));
     feed.add(Box::new(keeper));
     send_all(&mut feed, &run);
-    let failures = feed.finish();
+    let failures = feed.finish(|| LONG);
     assert_eq!(failures, [ReaderFailure { reader: "dies", message: "broke: planted".into() }]);
     assert_eq!(kept.lock().expect("no reader panics with it").len(), run.events.len());
 }
@@ -191,7 +194,11 @@ fn a_stuck_reader_is_left_behind() {
     feed.add(Box::new(stuck));
     feed.add(Box::new(Ndjson::new(screen.writer())));
     send_all(&mut feed, &run);
-    let failures = feed.finish();
+    feed.close();
+    while !feed.readers[1].thread.is_finished() {
+        std::thread::yield_now();
+    }
+    let failures = feed.finish(|| Duration::from_millis(20));
     assert_eq!(failures.len(), 1, "{failures:?}");
     assert_eq!(screen.text().lines().count(), run.events.len());
     drop(open);
@@ -218,7 +225,7 @@ fn plain_through_a_feed_is_plain() {
     let mut feed = feed(&run);
     feed.add(Box::new(Plain::new(&run.plan, through.writer(), Style::default())));
     send_all(&mut feed, &run);
-    assert_eq!(feed.finish(), []);
+    assert_eq!(feed.finish(|| LONG), []);
     assert_eq!(through.text(), direct.text());
 }
 
@@ -230,7 +237,7 @@ fn an_event_without_bytes_is_passed_as_it_is() {
     let (keeper, kept) = Keeper::new(OutputNeed::Bytes);
     feed.add(Box::new(keeper));
     send_all(&mut feed, &run);
-    assert_eq!(feed.finish(), []);
+    assert_eq!(feed.finish(|| LONG), []);
     let kept = kept.lock().expect("no reader panics with it");
     assert_eq!(outputs(&kept).map(|output| output.data.clone()).collect::<Vec<_>>(), [Bytes::new()]);
 }
