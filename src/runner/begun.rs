@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{self, Either};
@@ -24,11 +25,9 @@ use crate::source::{self, Captured, FromUrl, SourceError};
 use crate::store::Record;
 
 /// How long removing what was made may take.
-const CLOSE: Duration = Duration::from_secs(30);
+const CLOSE: Duration = Duration::from_secs(90);
 /// How long something that nobody waits for any more may take to end.
 const PATIENCE: Duration = Duration::from_millis(1500);
-/// The same for a capture: it looks whether it goes on before each file, and a busy disk takes seconds for one.
-const CAPTURE: Duration = Duration::from_secs(5);
 
 /// A run that is in the ledger.
 pub(super) struct Begun {
@@ -36,6 +35,8 @@ pub(super) struct Begun {
     pub(super) ledger: Arc<RunLedger>,
     pub(super) home: PathBuf,
     cancel: Cancel,
+    /// Nobody wants the tree any more.
+    is_over: Arc<AtomicBool>,
     tree: Tree,
 }
 
@@ -57,18 +58,20 @@ impl Begun {
             .begin(&run)?;
         let ledger = Arc::new(ledger);
         made.by(&ledger);
+        let is_over = Arc::new(AtomicBool::new(false));
         let tree = match target {
             Target::Image { .. } => Tree::None,
             Target::Pipeline { source, .. } => {
                 let (home, source) = (home.clone(), source.clone());
                 let (run, ledger, cancel) = (run.clone(), Arc::clone(&ledger), cancel.clone());
+                let is_over = Arc::clone(&is_over);
                 Tree::Coming(task::spawn_blocking(move || {
-                    let goes_on = || cancel.level().is_none();
+                    let goes_on = || cancel.level().is_none() && !is_over.load(Ordering::Relaxed);
                     match &source {
                         Source::Directory(dir) => {
                             source::capture_directory(&home, dir, &run, &ledger, &goes_on)
                         }
-                        Source::InPlace(dir) => source::in_place(dir),
+                        Source::InPlace(dir) => source::in_place(dir, &goes_on),
                         Source::Url { url, reference, submodules } => {
                             let reference = reference.as_deref();
                             let from = FromUrl { reference, submodules: *submodules, ..FromUrl::new(url) };
@@ -78,7 +81,7 @@ impl Begun {
                 }))
             }
         };
-        Ok(Self { run, ledger, home, cancel: cancel.clone(), tree })
+        Ok(Self { run, ledger, home, cancel: cancel.clone(), is_over, tree })
     }
 
     /// Waits for the capture.
@@ -117,11 +120,16 @@ impl Begun {
         let captured = match self.tree {
             Tree::None => None,
             Tree::There(captured) => Some(captured),
-            Tree::Coming(coming) => match timeout(CAPTURE, coming).await {
-                Ok(Ok(Ok(captured))) => Some(Box::new(captured)),
-                // What a failed or lasting capture has made is in the ledger.
-                _ => None,
-            },
+            Tree::Coming(coming) => {
+                self.is_over.store(true, Ordering::Relaxed);
+                // It looks before each file, and a busy disk takes seconds for one.
+                let ended = pin!(timeout(CLOSE, coming));
+                match future::select(ended, pin!(hurry(&self.cancel))).await {
+                    Either::Left((Ok(Ok(Ok(captured))), _)) => Some(Box::new(captured)),
+                    // What a failed or lasting capture has made is in the ledger.
+                    _ => None,
+                }
+            }
         };
         if let Some(captured) = captured {
             let ledger = Arc::clone(&self.ledger);

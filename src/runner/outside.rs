@@ -182,7 +182,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a port");
         let address = listener.local_addr().expect("it is bound").to_string();
         assert_eq!(nowhere().look(Awaited::Port, &address).await, Found::There);
-        drop(listener);
+        // It has its port, and does not listen.
+        let silent = tokio::net::TcpSocket::new_v4().expect("there is room");
+        silent.bind("127.0.0.1:0".parse().expect("an address")).expect("there is a port");
+        let address = silent.local_addr().expect("it is bound").to_string();
         let refused = nowhere().look(Awaited::Port, &address).await;
         assert!(matches!(&refused, Found::NotYet(why) if why.contains("refused")), "{refused:?}");
         let url = nowhere().look(Awaited::Url, &format!("https://{address}/")).await;

@@ -95,9 +95,12 @@ pub fn capture_directory(
 ///
 /// # Errors
 /// [`SourceError`] when it cannot be read.
-pub fn in_place(directory: &Path) -> Result<Captured, SourceError> {
+///
+/// # Cancel safety
+/// Blocks. It ends at the next file, with [`SourceError::Cancelled`], once `goes_on` says no.
+pub fn in_place(directory: &Path, goes_on: GoesOn<'_>) -> Result<Captured, SourceError> {
     let name = directory.display().to_string();
-    let survey = Survey::of(directory, None, Watch::new(&name, &|| true))?;
+    let survey = Survey::of(directory, None, Watch::new(&name, goes_on))?;
     let gid = fs::metadata(&survey.root).map_err(io_at("read", &survey.root))?.gid();
     Ok(Captured {
         tree: Tree::Plain(survey.root.clone()),

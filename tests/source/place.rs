@@ -199,7 +199,7 @@ pub(crate) fn done(command: &mut Command) -> String {
 /// Waits until something is so; a test that comes to the end of its patience has found something.
 #[track_caller]
 pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + Duration::from_mins(5);
     while !so() {
         assert!(Instant::now() < end, "{what}");
         std::thread::sleep(Duration::from_millis(5));

@@ -299,7 +299,7 @@ fn in_place_makes_nothing() {
     let fixture = Fixture::repository();
     fixture.write("a", "changed\n");
     let before = list(fixture.place.path());
-    let captured = in_place(&fixture.work().join("dir")).expect("readable");
+    let captured = in_place(&fixture.work().join("dir"), &|| true).expect("readable");
     let root = fixture.work().canonicalize().expect("there");
     assert_eq!(captured.tree, Tree::Plain(root.clone()));
     assert_eq!((captured.summary.changed, captured.summary.in_place.clone()), (1, Some(root)));

@@ -177,7 +177,7 @@ impl Pen {
             capture_directory(&self.path("home"), &self.work(), &run, &ledger, goes_on)
         } else {
             let url = format!("file://{}", self.work().display());
-            let from = FromUrl { silence: Duration::from_secs(20), ..FromUrl::new(&url) };
+            let from = FromUrl { silence: Duration::from_mins(5), ..FromUrl::new(&url) };
             capture_url(&self.path("home"), from, &run, &ledger, goes_on)
         };
         if captured.is_err() {
