@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use super::error;
 use crate::base::awake::{sleep, timeout};
 
-/// How long one try may take: a busy engine needs seconds to create a container.
-const TRY: Duration = Duration::from_secs(15);
+/// How long one try may take: an engine on a busy machine can need 20 s to create or start a container.
+const TRY: Duration = Duration::from_secs(30);
 /// No new try begins later than this.
-const AGAIN_UNTIL: Duration = Duration::from_secs(20);
+const AGAIN_UNTIL: Duration = Duration::from_secs(35);
 /// The pauses between tries, before chance shortens them.
 const PAUSES: [Duration; 4] = [
     Duration::from_millis(100),
@@ -94,7 +94,7 @@ mod tests {
         let began = Instant::now();
         let result: Result<(), _> = repeat(std::future::pending).await;
         assert!(matches!(result, Err(Error::RequestTimeoutError)));
-        assert!(began.elapsed() < 2 * TRY + PAUSES[0]);
+        assert!(began.elapsed() <= 2 * TRY + PAUSES[0]);
     }
 
     #[test]

@@ -23,8 +23,11 @@ use crate::base::awake::Watch;
 use crate::helper::protocol::{Cause, Command, EndRecord, Go};
 use crate::plan::{Probe, Resources};
 
-/// How long the helper gets to do what it was told before the engine is asked to do it.
-const SLACK: Duration = Duration::from_secs(3);
+/// How long the helper gets to do what it was told, and to say so, before the engine is asked to do it: on a busy machine
+/// that takes seconds, and what it would still have said is lost then.
+const SLACK: Duration = Duration::from_secs(15);
+/// How long the end may take to be heard once the engine was asked for it.
+const ENDS: Duration = Duration::from_secs(3);
 
 pub(super) type AttachInput = Pin<Box<dyn AsyncWrite + Send>>;
 
@@ -160,7 +163,7 @@ impl Supervisor {
                     }
                     forced = Some(why);
                     self.kill().await;
-                    deadline = Some((Instant::now() + SLACK, why));
+                    deadline = Some((Instant::now() + ENDS, why));
                 }
                 () = self.to.closed() => {
                     // Nobody listens any more, so nothing is allowed to go on.
@@ -171,7 +174,7 @@ impl Supervisor {
                     session = None;
                     forced = Some(Forced::Stopped);
                     self.kill().await;
-                    deadline = Some((Instant::now() + SLACK, Forced::Stopped));
+                    deadline = Some((Instant::now() + ENDS, Forced::Stopped));
                 }
                 () = cut(&mut joined) => {
                     // Its network is gone before its program ran: whoever holds it must start another.

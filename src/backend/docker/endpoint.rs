@@ -18,13 +18,20 @@ pub(super) struct Endpoint {
     pub(super) origin: String,
     /// A directory with `ca.pem`, `cert.pem` and `key.pem`, for TLS.
     pub(super) certificates: Option<PathBuf>,
+    /// How long the engine may take to say that it is there.
+    pub(super) patience: Duration,
 }
+
+/// For one that somebody has named: there may be a network between, or a busy machine.
+const NAMED: Duration = Duration::from_secs(20);
+/// For a socket of this machine that is tried because engines are known to use it, before the next.
+const KNOWN: Duration = Duration::from_secs(4);
 
 /// The addresses to try, the first that answers is taken. Whoever names one gets no other.
 pub(super) fn candidates(wanted: Option<&str>) -> Vec<Endpoint> {
     let config = credentials::directory();
     let named = |address: String, origin: &str, certificates| {
-        vec![Endpoint { address, origin: origin.to_owned(), certificates }]
+        vec![Endpoint { address, origin: origin.to_owned(), certificates, patience: NAMED }]
     };
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     let from_variables = || {
@@ -51,6 +58,7 @@ pub(super) fn candidates(wanted: Option<&str>) -> Vec<Endpoint> {
             address: format!("unix://{}", path.display()),
             origin: "known socket".to_owned(),
             certificates: None,
+            patience: KNOWN,
         })
         .collect()
 }
@@ -103,11 +111,6 @@ impl Endpoint {
             }
             other => Err(format!("{other}:// is no way to an engine; there are unix://, tcp:// and ssh://")),
         }
-    }
-
-    /// How long the engine may take to say who it is: there is a network between, or not.
-    pub(super) fn patience(&self) -> Duration {
-        Duration::from_secs(if self.socket().is_some() { 4 } else { 20 })
     }
 }
 
@@ -190,7 +193,7 @@ mod tests {
     fn an_open_port_on_the_network_is_refused() {
         let open = |address: &str| {
             let (address, origin) = (address.to_owned(), String::new());
-            drop(Endpoint { address, origin, certificates: None }.open().unwrap());
+            drop(Endpoint { address, origin, certificates: None, patience: NAMED }.open().unwrap());
         };
         for loopback in ["tcp://127.0.0.1:2375", "tcp://localhost", "http://[::1]:1/"] {
             open(loopback);
@@ -203,8 +206,8 @@ mod tests {
             ("npipe:////./pipe/docker", "no way"),
             ("engine:2375", "not an address"),
         ] {
-            let endpoint =
-                Endpoint { address: address.to_owned(), origin: String::new(), certificates: None };
+            let (address_, origin) = (address.to_owned(), String::new());
+            let endpoint = Endpoint { address: address_, origin, certificates: None, patience: NAMED };
             let why = endpoint.open().unwrap_err();
             assert!(why.contains(word), "{address}: {why}");
         }

@@ -32,6 +32,8 @@ pub(super) const DRAIN: Duration = Duration::from_secs(1);
 const PULSE: Duration = Duration::from_secs(3);
 /// How long the answer may take.
 const ANSWER: Duration = Duration::from_secs(4);
+/// The same for a new stream. Until it is there nothing tells the helper that we live.
+const ATTACH: Duration = Duration::from_secs(12);
 /// How long an engine may be silent before it is said.
 const SILENCE: Duration = Duration::from_secs(7);
 /// How long it may be silent, or gone, before the step is lost. Less than the 30 s after which the helper ends its
@@ -276,7 +278,8 @@ impl Link {
     async fn attach_again(&mut self) -> Result<AttachOutput, Error> {
         self.before = self.departures();
         let options = AttachContainerOptionsBuilder::new().stdout(true).stderr(true).stream(true).build();
-        let attached = call::once(self.docker.attach_container(&self.name, Some(options))).await?;
+        let attached = timeout(ATTACH, self.docker.attach_container(&self.name, Some(options)));
+        let attached = attached.await.unwrap_or(Err(Error::RequestTimeoutError))?;
         signal(&self.docker, &self.name, "USR2").await?;
         if self.common.stopped.load(Ordering::Relaxed) {
             // It may have been said to a stream that was cut.

@@ -34,8 +34,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bollard::ClientVersion;
+use bollard::errors::Error;
 use bollard::models::{SystemVersion, VolumeCreateRequest};
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
@@ -57,6 +59,8 @@ use session::DockerSession;
 
 /// Seconds that a call which is no stream may take.
 const CALL: u64 = 120;
+/// How long an engine that is there may take to say who it is.
+const VERSION: Duration = Duration::from_secs(20);
 /// Where helpers are, in a state directory.
 const HELPERS: &str = "helper";
 /// The oldest API with all that is used here (Engine 19.03).
@@ -81,7 +85,7 @@ pub struct Docker {
 /// `state` is a directory of ours that containers can mount the helper from.
 ///
 /// # Errors
-/// When none answers, within five seconds on this machine; the error lists what was tried and what to do.
+/// When none answers; the error lists what was tried and what to do.
 pub async fn connect(
     endpoint: Option<&str>,
     instance: &InstanceId,
@@ -115,14 +119,15 @@ pub async fn connect(
 
 async fn answer(endpoint: &Endpoint) -> Result<(bollard::Docker, SystemVersion), String> {
     let api = endpoint.open()?;
-    let version = match timeout(endpoint.patience(), call::repeat(|| api.version())).await {
-        Ok(answered) => answered.map_err(|error| match error::words(&error) {
-            // What Go's server says to a client that speaks no TLS.
-            why if why.contains("to an HTTPS server") => endpoint::NO_CERTIFICATES.to_owned(),
-            why => why,
-        })?,
-        Err(_) => return Err("it does not answer".to_owned()),
+    let said = |error: Error| match error::words(&error) {
+        // What Go's server says to a client that speaks no TLS.
+        why if why.contains("to an HTTPS server") => endpoint::NO_CERTIFICATES.to_owned(),
+        why => why,
     };
+    let unheard = |_| "it does not answer".to_owned();
+    // For its version an engine starts programs, which takes a busy machine seconds; that it is there it says at once.
+    timeout(endpoint.patience, call::repeat(|| api.ping())).await.map_err(unheard)?.map_err(said)?;
+    let version = timeout(VERSION, call::repeat(|| api.version())).await.map_err(unheard)?.map_err(said)?;
     let said = version.api_version.as_deref().unwrap_or_default();
     let theirs = api_version(said).ok_or_else(|| format!("its API is `{said}`, which is no version"))?;
     if theirs < OLDEST_API {

@@ -23,9 +23,9 @@ use crate::ledger::{Object, ObjectKind};
 const PARENT: &str = "/windlass-parent";
 
 /// How long one try may take.
-const TRY: Duration = Duration::from_secs(9);
+const TRY: Duration = Duration::from_secs(15);
 /// How long the engine is asked again to remove what is still in use.
-const BUSY: Duration = Duration::from_secs(10);
+const BUSY: Duration = Duration::from_secs(20);
 /// The longest pause between two requests.
 const PAUSE: Duration = Duration::from_secs(1);
 

@@ -43,7 +43,7 @@ use crate::helper::protocol::{Go, LAYER};
 use crate::ledger::{Object, ObjectKind, RunLedger};
 
 /// How long removing everything may take.
-const CLOSE: Duration = Duration::from_secs(30);
+const CLOSE: Duration = Duration::from_mins(1);
 /// Containers that the engine is asked to start at the same time: more make none of them start earlier,
 /// and each call has its deadline.
 const STARTS: usize = 16;

@@ -30,7 +30,7 @@ const TRIES: u32 = 3;
 /// The pause before the engine is asked again to wait for an end.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long an engine may have given a name away without a container of that name, from the first try to create it.
-const UNFINISHED: Duration = Duration::from_secs(20);
+const UNFINISHED: Duration = Duration::from_secs(45);
 
 /// A container that runs, and our ends of its streams.
 pub(super) struct Attached {

@@ -11,9 +11,9 @@ use crate::engine::message::Order;
 use crate::event::{CancelLevel, EventKind, RunState};
 use futures_util::FutureExt;
 
-/// How long the clean-up may take. The backend has a deadline of its own, of 30 s, after which it names
+/// How long the clean-up may take. The backend has a deadline of its own, of a minute, after which it names
 /// what is left; this one is for a backend that never answers.
-const CLOSE: Duration = Duration::from_secs(35);
+const CLOSE: Duration = Duration::from_secs(65);
 /// And after a kill.
 const CLOSE_AFTER_KILL: Duration = Duration::from_secs(1);
 /// How long containers that were never let go may take to end, before the clean-up takes them.
