@@ -14,7 +14,7 @@ use crate::base::awake::timeout;
 use crate::base::with_causes;
 
 /// How long a cluster may take to say who it is.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the client gives as the reason of an answer that is no object of the API.
 const NO_OBJECT: &str = "Failed to parse error data";

@@ -23,13 +23,12 @@ use crate::base::awake::{Watch, timeout};
 use crate::helper::protocol::{Cause, EndRecord};
 use crate::plan::{Probe, Resources};
 
-/// How long the helper gets to do what it was told before its pod is deleted.
+/// How long the helper may take beyond a step's limit before its pod is deleted, and its end to be heard once that is so.
 const SLACK: Duration = Duration::from_secs(5);
 /// The same for KILL.
 const AT_ONCE: Duration = Duration::from_secs(2);
-
-/// How long a kubelet may take, beyond a container's grace, to have ended it and say why.
-const LATE: Duration = Duration::from_secs(20);
+/// How long a helper may take, beyond a container's grace, to have ended it and say so, or a kubelet to say why.
+pub(super) const LATE: Duration = Duration::from_secs(20);
 
 /// The handle that the engine room gets.
 pub(super) struct Handle {
@@ -152,7 +151,7 @@ impl Supervisor {
                     limit = Instant::now().checked_add(time);
                 }
                 () = self.wire.stopped.notified() => {
-                    let at = Instant::now() + self.grace + SLACK;
+                    let at = Instant::now() + self.grace + LATE;
                     deadline = deadline.filter(|due| *due < at).or(Some(at));
                 }
                 () = self.wire.killed.notified() => {

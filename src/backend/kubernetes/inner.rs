@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::call;
+use super::container::LATE;
 use super::link;
 use super::manifest::{Common, RUN_LABEL};
 use super::options::Options;
@@ -283,7 +284,7 @@ impl Inner {
         let (began, mut refused) = (Instant::now(), call::Refused::default());
         loop {
             self.running(&name).await?;
-            if let State::Over(fate) = self.pods.state(&name) {
+            if let Some(fate) = self.pods.fate(&name, LATE).await {
                 return Err(over(&fate));
             }
             match wire.connect(&self.api, &name).await {
@@ -358,7 +359,13 @@ fn not_created(error: &Error) -> StartError {
             let help = "give it `resources`, or the namespace a LimitRange with defaults";
             return StartError { reason: Reason::CouldNotStart, message: format!("{message}; {help}") };
         }
-        Some(403) if message.contains("exceeded quota") || message.contains("failed quota") => Reason::Quota,
+        Some(403)
+            if ["exceeded quota", "failed quota", "status unknown for quota"]
+                .iter()
+                .any(|words| message.contains(words)) =>
+        {
+            Reason::Quota
+        }
         _ if call::may_pass(error) => Reason::DaemonLost,
         _ => Reason::CouldNotStart,
     };

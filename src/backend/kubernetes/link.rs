@@ -24,8 +24,8 @@ use crate::helper::protocol::{Command, EndRecord, Malformed, Report};
 const PULSE: Duration = Duration::from_secs(8);
 /// How long a connection may be silent before another is made.
 const SILENCE: Duration = Duration::from_secs(25);
-/// How long reports may still arrive once the cluster says that the pod is over.
-pub(super) const DRAIN: Duration = Duration::from_secs(3);
+/// How long reports may still arrive once the cluster says that the pod is over, of a node that is busy.
+const DRAIN: Duration = Duration::from_secs(10);
 /// How long the cluster may be out of reach before the step is lost. More than the two minutes after which the helper ends
 /// its program because nobody is there, and its grace: another attempt must not find it running.
 pub(super) const PATIENCE: Duration = Duration::from_secs(150);
@@ -245,13 +245,7 @@ impl Link {
         }
         match self.pods.state(&self.name) {
             // One that ended by itself tells more a moment later, if it was not alone in that.
-            State::Over(Fate::Ended(..)) => {
-                let _ = timeout(PATIENCE, self.pods.settled(&self.name)).await;
-                match self.pods.state(&self.name) {
-                    State::Over(fate) => Some(Last::Fate(fate)),
-                    State::Waiting(_) | State::Held | State::Running => None,
-                }
-            }
+            State::Over(Fate::Ended(..)) => self.pods.fate(&self.name, PATIENCE).await.map(Last::Fate),
             // It is not over for its program yet, which may be heard again.
             State::Over(_) if !self.pods.has_ended(&self.name) && self.heard.elapsed() <= SILENCE => None,
             State::Over(fate) => Some(Last::Fate(fate)),

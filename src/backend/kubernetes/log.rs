@@ -30,6 +30,8 @@ pub(super) struct Log {
     at: At,
     skip: Skip,
     is_lost: bool,
+    /// There was a line without a time since the stream began.
+    is_torn: bool,
 }
 
 /// Where in a line the stream stands.
@@ -66,12 +68,14 @@ impl Log {
             at: At::Time(Vec::new()),
             skip: Skip::Nothing,
             is_lost: false,
+            is_torn: false,
         }
     }
 
     /// From when on it is to be asked for; all of it when that is nothing. What is taken from now on is of that stream.
     pub(super) fn resume(&mut self) -> Option<Timestamp> {
         self.at = At::Time(Vec::new());
+        self.is_torn = false;
         let (second, (first, _)) = self.begun.first_key_value()?;
         let left = self.begun.values().map(|(_, count)| count).sum();
         self.skip = Skip::Lines { first: Some(*first), left, within: self.within };
@@ -98,6 +102,7 @@ impl Log {
                 return;
             }
             let time = std::str::from_utf8(begun).ok().and_then(|text| text.trim_end().parse().ok());
+            self.is_torn |= time.is_none();
             self.at = time.map_or(At::Known, |time| self.line(time));
             piece = text;
         }
@@ -160,6 +165,12 @@ impl Log {
         while self.begun.first_key_value().is_some_and(|(second, _)| *second < oldest) {
             self.begun.pop_first();
         }
+    }
+
+    /// Whether something was said in this stream that is no line of the log: a kubelet ends it with an error in words when it
+    /// has lost the container.
+    pub(super) fn was_torn(&self) -> bool {
+        self.is_torn
     }
 
     /// What is said, once, of a log that has a hole.

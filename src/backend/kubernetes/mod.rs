@@ -69,7 +69,7 @@ pub struct Kubernetes {
 /// Finds the cluster: that of the options, else of the kubeconfig, else the one that this is a pod of.
 ///
 /// # Errors
-/// When none is named or it does not answer within ten seconds; the error says what was tried and what to do.
+/// When none is named or it does not answer within half a minute; the error says what was tried and what to do.
 pub async fn connect(options: Options, instance: &InstanceId) -> Result<Kubernetes, BackendError> {
     let found = connect::connect(&options).await?;
     Ok(Kubernetes {

@@ -17,7 +17,7 @@ use kube::api::LogParams;
 use tokio::time::Instant;
 
 use super::inner::Inner;
-use super::link::{DRAIN, Last, Link, PATIENCE, Sign};
+use super::link::{Last, Link, PATIENCE, Sign};
 use super::log::Log;
 use super::manifest::CONTAINER;
 use super::state::{Fate, State};
@@ -32,6 +32,10 @@ use crate::helper::protocol::{Cause, Command, EndRecord};
 const LEAVE: Duration = Duration::from_secs(5);
 /// How long a log may be silent before it is asked for anew: nothing says that a connection is dead.
 const SILENCE: Duration = Duration::from_secs(25);
+/// How long it may be silent once its container has ended: a kubelet ends it behind the last line.
+const LAST: Duration = Duration::from_secs(10);
+/// How long whoever ended it may take to be known.
+const SETTLED: Duration = Duration::from_secs(5);
 /// How long the last words may take of one that was killed.
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// The pause between two signs of life. A program is ended that had none for two minutes.
@@ -188,7 +192,8 @@ async fn follow(inner: &Inner, link: &mut Link, log: &mut Log) -> Last {
             if !is_whole && !link.wire.asked.to_end() {
                 link.say(Sign::Warned("the end of its log is not to be had".to_owned())).await;
             }
-            if let State::Over(fate) = inner.pods.state(&name) {
+            let patience = if link.wire.asked.to_end() { Duration::ZERO } else { SETTLED };
+            if let Some(fate) = inner.pods.fate(&name, patience).await {
                 return Last::Fate(fate);
             }
         }
@@ -206,13 +211,13 @@ async fn read(link: &mut Link, log: &mut Log, stream: impl AsyncRead) -> bool {
     let mut buffer = vec![0; 64 << 10];
     let (pods, name) = (link.pods.clone(), link.name.clone());
     let mut ended: BoxFuture<'static, ()> = async move { pods.ended(&name).await }.boxed();
-    let mut drained: BoxFuture<'static, ()> = std::future::pending().boxed();
+    let mut too_late: BoxFuture<'static, ()> = std::future::pending().boxed();
     let mut has_ended = false;
     loop {
         tokio::select! {
             biased;
-            more = timeout(SILENCE, stream.read(&mut buffer)) => match more {
-                Ok(Ok(0)) => return true,
+            more = timeout(if has_ended { LAST } else { SILENCE }, stream.read(&mut buffer)) => match more {
+                Ok(Ok(0)) => return !log.was_torn(),
                 Ok(Ok(count)) => {
                     link.heard = Instant::now();
                     let fresh = log.take(buffer.get(..count).unwrap_or_default());
@@ -222,17 +227,17 @@ async fn read(link: &mut Link, log: &mut Log, stream: impl AsyncRead) -> bool {
                     if !fresh.is_empty() {
                         link.say(Sign::Output(Stream::Stdout, Bytes::from(fresh))).await;
                     }
-                    if has_ended && !link.wire.asked.at_once() {
-                        drained = sleep(DRAIN).boxed();
-                    }
                 }
                 Ok(Err(_)) | Err(_) => return false,
             },
+            // The kubelet ends the stream behind the last line, however long it takes to get there.
             () = &mut ended, if !has_ended => {
                 has_ended = true;
-                drained = sleep(if link.wire.asked.at_once() { AT_ONCE } else { DRAIN }).boxed();
+                if link.wire.asked.at_once() {
+                    too_late = sleep(AT_ONCE).boxed();
+                }
             }
-            () = &mut drained => return false,
+            () = &mut too_late => return false,
         }
     }
 }

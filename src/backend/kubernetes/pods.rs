@@ -106,6 +106,17 @@ impl Pods {
         drop(self.seen.subscribe().wait_for(|seen| seen.get(name).is_some_and(is_settled)).await);
     }
 
+    /// Why a pod is over, if it is; of one that ended by itself once no more is to be said of that, for as long as `patience`.
+    pub(super) async fn fate(&self, name: &str, patience: Duration) -> Option<Fate> {
+        if matches!(self.state(name), State::Over(Fate::Ended(..))) {
+            let _ = timeout(patience, self.settled(name)).await;
+        }
+        match self.state(name) {
+            State::Over(fate) => Some(fate),
+            State::Waiting(_) | State::Held | State::Running => None,
+        }
+    }
+
     /// Watches until it is dropped.
     pub(super) async fn watch(self, api: Api<Pod>, selector: String) {
         let mut tries = 0;

@@ -44,7 +44,7 @@ use crate::ledger::{ObjectKind, RunLedger};
 use crate::plan::Network;
 
 /// How long removing everything may take.
-const CLOSE: Duration = Duration::from_secs(30);
+const CLOSE: Duration = Duration::from_mins(1);
 /// How long a helper may take to end once it was told that its record has come.
 const LEAVE: Duration = Duration::from_secs(2);
 /// How long a helper may take to say who its image's own user is: a busy node is slow to tell of an end.

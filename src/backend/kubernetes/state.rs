@@ -73,7 +73,8 @@ pub(super) fn state(pod: &Pod) -> State {
     let trouble = before.chain(container).filter_map(|found| {
         let waiting = found.state.as_ref()?.waiting.as_ref()?;
         let message = waiting.message.clone().unwrap_or_default();
-        let trouble = not_created(waiting.reason.as_deref().unwrap_or_default(), message)?;
+        let name = pod.metadata.name.as_deref().unwrap_or_default();
+        let trouble = not_created(name, waiting.reason.as_deref().unwrap_or_default(), message)?;
         let is_ours = found.name == INSTALLER;
         let message = format!("{}{}", if is_ours { OF_THE_HELPER } else { "" }, trouble.message);
         Some(Trouble { message, ..trouble })
@@ -109,6 +110,13 @@ pub(super) fn has_ended(pod: &Pod) -> bool {
     let state = program(status).and_then(|container| container.state.as_ref());
     matches!(status.phase.as_deref(), Some("Failed" | "Succeeded"))
         || state.is_some_and(|state| state.terminated.is_some())
+}
+
+/// The code with which the container ended that fills the pod's own workspace, once it has.
+pub(super) fn filled(pod: &Pod) -> Option<i32> {
+    let mut before = pod.status.as_ref()?.init_container_statuses.iter().flatten();
+    let filler = before.find(|container| container.name == FILLER)?;
+    Some(filler.state.as_ref()?.terminated.as_ref()?.exit_code)
 }
 
 /// Whether no more is to be said of why it is over: a kubelet gives a pod its last phase and the reason for it at once,
@@ -176,7 +184,7 @@ fn ended_by(ended: &ContainerStateTerminated) -> Fate {
 }
 
 /// Why its container is not there yet, when there is more to it than time.
-fn not_created(reason: &str, message: String) -> Option<Trouble> {
+fn not_created(pod: &str, reason: &str, message: String) -> Option<Trouble> {
     let (reason, is_permanent) = match reason {
         "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "RegistryUnavailable" => {
             let reason =
@@ -185,7 +193,7 @@ fn not_created(reason: &str, message: String) -> Option<Trouble> {
         }
         "InvalidImageName" => (Reason::ImageNotFound, true),
         // What a kubelet that has just begun, or has just been given the pod, does not know yet.
-        "CreateContainerConfigError" if is_not_known_yet(&message) => (Reason::CouldNotStart, false),
+        "CreateContainerConfigError" if is_not_known_yet(pod, &message) => (Reason::CouldNotStart, false),
         "CreateContainerConfigError" | "RunContainerError" => (Reason::CouldNotStart, true),
         // The image names no program, and neither does anybody else.
         "CreateContainerError" if message.contains("no command specified") => (Reason::CouldNotStart, true),
@@ -195,8 +203,11 @@ fn not_created(reason: &str, message: String) -> Option<Trouble> {
     Some(Trouble { reason, message, is_permanent })
 }
 
-fn is_not_known_yet(message: &str) -> bool {
-    ["failed to sync", "have not yet been read"].iter().any(|words| message.contains(words))
+fn is_not_known_yet(pod: &str, message: &str) -> bool {
+    // A pod's own Secret was there before it, and is called the same.
+    ["failed to sync", "have not yet been read", &format!("secret \"{pod}\" not found")]
+        .iter()
+        .any(|words| message.contains(words))
 }
 
 /// Why a pull failed. Runtimes have one status for many causes, so their words decide.
@@ -242,7 +253,9 @@ mod tests {
     fn waiting(reason: &str, message: &str) -> Option<(Reason, bool)> {
         let state = serde_json::json!({"waiting": {"reason": reason, "message": message}});
         let container = serde_json::json!([{"name": "step", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state}]);
-        match super::state(&pod(serde_json::json!({"status": {"containerStatuses": container}}))) {
+        match super::state(&pod(
+            serde_json::json!({"metadata": {"name": "p"}, "status": {"containerStatuses": container}}),
+        )) {
             State::Waiting(trouble) => trouble.map(|trouble| (trouble.reason, trouble.is_permanent)),
             other => panic!("{other:?}"),
         }
@@ -277,10 +290,10 @@ mod tests {
         ] {
             assert_eq!(waiting("CreateContainerConfigError", not_yet), Some((Reason::CouldNotStart, false)));
         }
-        assert_eq!(
-            waiting("CreateContainerConfigError", "secret not found"),
-            Some((Reason::CouldNotStart, true))
-        );
+        let missing =
+            |name: &str| waiting("CreateContainerConfigError", &format!("secret \"{name}\" not found"));
+        assert_eq!(missing("another"), Some((Reason::CouldNotStart, true)));
+        assert_eq!(missing("p"), Some((Reason::CouldNotStart, false)), "that was made before the pod");
         assert_eq!(waiting("ContainerCreating", ""), None);
     }
 

@@ -17,20 +17,21 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
 use super::call;
+use super::container::LATE;
 use super::inner::{Inner, over};
 use super::manifest::{self, CONTAINER, FILLER, Volume};
 use super::removal::Kind;
-use super::state::{Fate, State};
+use super::state::{self, Fate, State};
 use crate::backend::{StartError, archive};
 use crate::base::awake::timeout;
 use crate::base::{Reason, Tree};
 
 /// How often it is begun anew when the connection was cut.
-const TRIES: u32 = 3;
+const TRIES: u32 = 6;
 /// How long the cluster may take nothing of what it is sent, and say nothing once it has it all or the container has ended.
 const STALLED: Duration = Duration::from_mins(2);
 /// How long after a cut the end of a container may become known that did not come of it.
-const SOON: Duration = Duration::from_secs(3);
+const SOON: Duration = Duration::from_secs(10);
 const CUT: &str = "the connection was cut";
 const ENDED: &str = "its container ended";
 const UNSAID: &str = "nobody said that it arrived";
@@ -127,7 +128,15 @@ async fn into_pod(inner: &Inner, pod: Pod, tree: &Tree) -> Result<(), Failed> {
     inner.create_pod(pod).await?;
     inner.running(&name).await?;
     let has_it = |state: &State| *state != State::Held;
-    let failed = match send(inner, (&name, FILLER), tree, has_it).await {
+    let (sent, _) = send(inner, (&name, FILLER), tree, has_it).await;
+    match inner.pods.last(&name).as_ref().and_then(state::filled) {
+        // Whatever became of the connection: it was whole for the other side.
+        Some(0) => return Ok(()),
+        // Why not is said with the pod's last phase.
+        Some(_) => drop(timeout(LATE, inner.pods.settled(&name)).await),
+        None => {}
+    }
+    let failed = match (sent, inner.pods.state(&name)) {
         (_, State::Over(Fate::CouldNotStart(why))) => Failed::Cut(why),
         (_, State::Over(fate)) => Failed::Start(over(&fate)),
         (Ok(()), State::Held) => Failed::Cut(UNSAID.to_owned()),
