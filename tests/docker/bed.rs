@@ -19,6 +19,9 @@ pub const IMAGE: &str = "windlass/busybox";
 /// A step that is up until it is told that it is [`enough`](Bed::enough), however long that takes.
 pub const UNTIL_ENOUGH: &str = "echo up; until [ -e enough ]; do sleep 0.1; done; echo done";
 
+/// What is said of a network that an engine (20.10) does not remove, where containers came and went at once.
+pub const LOST_COUNT: &str = "the engine counts containers in it that it does not have";
+
 /// Where the engine listens.
 pub fn docker_host() -> String {
     std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned())
@@ -47,12 +50,15 @@ pub fn peak(process: u32) -> Option<u64> {
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? << 10)
 }
 
+/// How long a test waits for anything before it gives up: longer than that takes on a machine that is very busy.
+pub const PATIENCE: Duration = Duration::from_mins(5);
+
 /// Waits until this is so.
 #[track_caller]
 pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
     let start = Instant::now();
     while !happened() {
-        assert!(start.elapsed() < Duration::from_mins(1), "{what}");
+        assert!(start.elapsed() < PATIENCE, "{what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -192,8 +198,31 @@ impl Bed {
         for name in &containers {
             let mut command = Command::new("docker");
             command.env("DOCKER_HOST", &self.engine).args(["exec", name, "touch", "/workspace/enough"]);
-            assert!(command.status().unwrap().success(), "{name}");
+            let told = command.output().unwrap();
+            if !told.status.success() {
+                // It may have seen the file and ended before it could be said that the file is there.
+                let why = String::from_utf8_lossy(&told.stderr);
+                until(&format!("{name} is not told that it is enough: {why}"), || self.has_ended(name));
+            }
         }
+    }
+
+    /// Whether a container does not run any more, or is gone.
+    fn has_ended(&self, container: &str) -> bool {
+        let mut command = Command::new("docker");
+        command.env("DOCKER_HOST", &self.engine);
+        let asked = ["inspect", "--type", "container", "--format", "{{.State.Running}}", container];
+        let output = command.args(asked).output().unwrap();
+        let why = String::from_utf8_lossy(&output.stderr).to_lowercase();
+        output.stdout.trim_ascii() == b"false" || why.contains("no such container")
+    }
+
+    /// Whether all that is left are networks that the engine has lost count of, as this run or clean-up says: nobody
+    /// here can mend that.
+    pub fn is_forgiven(&self, ran: &Ran) -> bool {
+        let lines: Vec<&str> = ran.stderr.lines().filter(|line| line.contains(LOST_COUNT)).collect();
+        !lines.is_empty()
+            && self.objects().iter().all(|name| lines.iter().any(|line| line.contains(name.as_str())))
     }
 
     /// Everything of this place that an engine knows.
@@ -347,13 +376,14 @@ impl Running {
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) {
         let start = Instant::now();
-        while !self.said().contains(text) {
+        loop {
+            // Asked first: what it said until its end is there then.
             let ended = self.child.try_wait().unwrap();
-            assert!(
-                ended.is_none() && start.elapsed() < Duration::from_mins(1),
-                "no {text:?}: {}",
-                self.said()
-            );
+            let said = self.said();
+            if said.contains(text) {
+                return;
+            }
+            assert!(ended.is_none() && start.elapsed() < PATIENCE, "no {text:?}: {said}");
             std::thread::sleep(Duration::from_millis(5));
         }
     }

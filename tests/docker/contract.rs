@@ -10,7 +10,7 @@ use windlass::backend::{Backend, docker};
 use windlass::base::{InstanceId, RunId};
 use windlass::ledger::{Ledger, RunLedger};
 
-use crate::bed::{IMAGE, docker_host};
+use crate::bed::{IMAGE, LOST_COUNT, docker_host};
 use crate::registry::Registry;
 
 struct DockerHarness {
@@ -49,10 +49,14 @@ impl Harness for DockerHarness {
     fn place(&self, run: &RunId) -> PathBuf {
         self.home.join(run.as_str())
     }
+
+    fn is_forgiven(&self, why: &str) -> bool {
+        why.contains(LOST_COUNT)
+    }
 }
 
 /// Puts the engine at this address through every n-th case of the suite; how many were.
-#[expect(clippy::print_stderr, reason = "which case it is at, should it fail")]
+#[expect(clippy::print_stderr, reason = "which case it is at, should it fail, and what is forgiven")]
 pub async fn keeps_the_contract(address: &str, home: &Path, every: usize) -> usize {
     let instance = InstanceId::generate();
     let docker = docker::connect(Some(address), &instance, home).await.unwrap();
@@ -65,14 +69,19 @@ pub async fn keeps_the_contract(address: &str, home: &Path, every: usize) -> usi
         address: address.to_owned(),
         instance,
     };
-    let mut checked = 0;
+    let (mut checked, mut forgiven) = (0, Vec::new());
     let named = std::env::var("CASE").unwrap_or_default();
     for case in cases().into_iter().step_by(every).filter(|case| case.name.contains(&named)) {
         eprintln!("{}", case.name);
-        check(&harness, &case).await;
+        forgiven.extend(check(&harness, &case).await);
         checked += 1;
     }
-    assert_eq!(docker.objects().await.unwrap(), [], "objects are left");
+    let mut left = docker.objects().await.unwrap();
+    left.retain(|found| !forgiven.contains(&found.object));
+    assert_eq!(left, [], "objects are left");
+    if !forgiven.is_empty() {
+        eprintln!("{} networks are left: {LOST_COUNT}", forgiven.len());
+    }
     checked
 }
 

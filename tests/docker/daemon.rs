@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::bed::{IMAGE, docker_host};
+use crate::bed::{IMAGE, PATIENCE, docker_host};
 use crate::bridge::Bridge;
 
 /// A running daemon; all that it made goes with it.
@@ -94,11 +94,7 @@ impl Daemon {
         self.child = Some(command.spawn().unwrap());
         let start = Instant::now();
         while !run("docker", &["--host", &self.address(), "version"]) {
-            assert!(
-                start.elapsed() < Duration::from_mins(1),
-                "{}",
-                fs::read_to_string(self.path("log")).unwrap()
-            );
+            assert!(start.elapsed() < PATIENCE, "{}", fs::read_to_string(self.path("log")).unwrap());
             sleep(Duration::from_millis(100));
         }
     }
@@ -115,14 +111,16 @@ impl Daemon {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+        // Where a stranger has its id by now, the next one would not start.
+        let _ = fs::remove_file(self.path("pid"));
         // Its containerd dies with it; where nobody takes note of that, the next one would wait for it.
         let file = self.path("exec/containerd/containerd.pid");
         let containerd = fs::read_to_string(&file).unwrap();
         let start = Instant::now();
         while fs::read_to_string(format!("/proc/{}/cmdline", containerd.trim()))
-            .is_ok_and(|line| !line.is_empty())
+            .is_ok_and(|line| line.contains(&self.token))
         {
-            assert!(start.elapsed() < Duration::from_secs(20), "containerd goes on");
+            assert!(start.elapsed() < PATIENCE, "containerd goes on");
             sleep(Duration::from_millis(20));
         }
         fs::remove_file(file).unwrap();
@@ -133,7 +131,7 @@ impl Daemon {
         if let Some(mut child) = self.child.take() {
             let _ = kill_process(Pid::from_child(&child), Signal::TERM);
             let start = Instant::now();
-            while matches!(child.try_wait(), Ok(None)) && start.elapsed() < Duration::from_secs(20) {
+            while matches!(child.try_wait(), Ok(None)) && start.elapsed() < PATIENCE {
                 sleep(Duration::from_millis(50));
             }
             let _ = child.kill();

@@ -68,7 +68,13 @@ fn bed() -> Bed {
 /// What happened, without times and without the pieces that output came in.
 fn outline(ran: &Ran) -> Vec<String> {
     let events = ran.events().into_iter().map(|event| event["event"].clone());
+    // One that was silent for some seconds is said to be so, rightly.
+    let slow = |event: &serde_json::Value| {
+        event["type"] == "warned"
+            && event["message"].as_str().is_some_and(|why| why.starts_with("the engine "))
+    };
     let told = events.filter(|event| event["type"] != "output" && event["type"] != "run_started");
+    let told = told.filter(|event| !slow(event));
     told.map(|event| {
         let end = &event["end"];
         let word = |value: &serde_json::Value| value.to_string();

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::bed::{IMAGE, docker_host};
+use crate::bed::{IMAGE, PATIENCE, docker_host};
 use crate::bridge::Bridge;
 use crate::executable::executable;
 
@@ -182,7 +182,7 @@ fn wait(process: &mut Child, address: &str, log: &Path) {
         command.status().unwrap().success()
     };
     while !answers() {
-        let over = process.try_wait().unwrap().is_some() || start.elapsed() > Duration::from_mins(1);
+        let over = process.try_wait().unwrap().is_some() || start.elapsed() > PATIENCE;
         assert!(!over, "no engine of our own:\n{}", fs::read_to_string(log).unwrap());
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -297,7 +297,7 @@ impl SshServer {
     fn wait(&mut self) {
         let start = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            let over = self.server.try_wait().unwrap().is_some() || start.elapsed() > Duration::from_secs(20);
+            let over = self.server.try_wait().unwrap().is_some() || start.elapsed() > PATIENCE;
             let log = || fs::read_to_string(self.directory.path().join("log")).unwrap();
             assert!(!over, "no sshd of our own:\n{}", log());
             std::thread::sleep(Duration::from_millis(20));

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::bed::{Bed, IMAGE, UNTIL_ENOUGH, docker_host, full};
+use crate::bed::{Bed, IMAGE, PATIENCE, UNTIL_ENOUGH, docker_host, full};
 use crate::checks::at_once;
 use crate::proxy::{CHANGES, Fault, Hook, Proxy, Rule};
 
@@ -52,7 +52,7 @@ fn kill_at(nth: usize, moment: fn(Hook) -> Fault) {
     proxy.until_idle();
     let start = Instant::now();
     let _ran = bed.windlass(&["clean"]).code(0);
-    assert!(start.elapsed() < Duration::from_mins(1), "clean took {:?}", start.elapsed());
+    assert!(start.elapsed() < PATIENCE, "clean took {:?}", start.elapsed());
     bed.assert_clean();
     let _ran = bed.windlass(&["run"]).code(0);
     bed.assert_clean();
@@ -92,7 +92,8 @@ fn containers_end_by_themselves_after_kill_9() {
     assert_eq!(state(), "true", "it goes on for a while");
     let start = Instant::now();
     while state() == "true" {
-        assert!(start.elapsed() < Duration::from_secs(45), "it goes on for ever");
+        // It is to be thirty seconds, and what is seen of it may be late.
+        assert!(start.elapsed() < Duration::from_secs(90), "it goes on for ever");
         std::thread::sleep(Duration::from_millis(250));
     }
     let _ran = bed.windlass(&["clean"]).code(0).says(&name);
@@ -117,8 +118,7 @@ fn no_engine_is_exit_5_with_what_was_tried() {
     let bed = Bed::with_script("true").through("unix:///nonexistent/docker.sock");
     let start = Instant::now();
     let ran = bed.windlass(&["run"]).code(5).warns("/nonexistent/docker.sock").warns("help:");
-    // Not for ever, however slow the machine is.
-    assert!(start.elapsed() < Duration::from_secs(30), "{}", ran.stderr);
+    assert!(start.elapsed() < PATIENCE, "{}", ran.stderr);
     bed.assert_clean();
 }
 
@@ -152,8 +152,7 @@ fn an_engine_that_never_answers_is_exit_5() {
     let bed = Bed::with_script("true").through(&format!("unix://{}", path.display()));
     let start = Instant::now();
     let _ran = bed.windlass(&["run"]).code(5).warns("does not answer");
-    // Not for ever, however slow the machine is.
-    assert!(start.elapsed() < Duration::from_secs(30));
+    assert!(start.elapsed() < PATIENCE);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
-use crate::bed::{Bed, IMAGE};
+use crate::bed::{Bed, IMAGE, PATIENCE};
 use crate::tty::{CTRL_C, Terminal};
 
 /// How often a step has written to this file of the workspace.
@@ -34,7 +34,7 @@ stages:
     // It goes on printing meanwhile.
     let (start, before) = (Instant::now(), written(&bed, "ticks"));
     while written(&bed, "ticks") < before + 10 {
-        assert!(start.elapsed() < Duration::from_mins(1), "the other step stands still");
+        assert!(start.elapsed() < PATIENCE, "the other step stands still");
         std::thread::sleep(Duration::from_millis(5));
     }
     assert!(terminal.said().ends_with("first: Go on? [y/N] "), "{}", terminal.said());

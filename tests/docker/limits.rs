@@ -50,7 +50,7 @@ fn a_fork_bomb_hits_its_limit_and_nobody_else() {
     for (limit, keys) in limits {
         let name = format!("bomb{}of{limit}", std::process::id());
         let bomb = format!("bomb() {{ sh -c 'sleep 600 # {name}' & bomb | bomb & }}; bomb; bomb; wait");
-        let (bed, ran, end) = beside_a_neighbour(&format!("run: {bomb:?}, timeout: 8s{keys}"));
+        let (bed, ran, end) = beside_a_neighbour(&format!("run: {bomb:?}, timeout: 20s{keys}"));
         let reason = ran.ends()["bad"].clone();
         assert!(reason == "failed exit_code" || reason == "failed timeout", "{limit}: {reason} {end}");
         let log = String::from_utf8_lossy(&bed.log("bad")).into_owned();

@@ -2,12 +2,13 @@
 //!
 //! The program opens a connection for each call, so a connection is a call.
 
+use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -199,12 +200,20 @@ fn serve(mut client: UnixStream, call: Arc<()>, engine: &str, rules: &[Counted])
     if let Some(Fault::After(hook)) = &fault {
         hook();
     }
+    // An engine may give up what somebody asked for who is gone. Where the call was held up it is to do it all the same, as
+    // if it had come before.
+    let is_told_late = matches!(fault, Some(Fault::Before(_) | Fault::Delay(_)));
+    let (under_way, answered) = mpsc::channel::<Infallible>();
     let (mut from_client, mut to_engine) = (client.try_clone()?, engine.try_clone()?);
     thread::spawn(move || {
         let _ = std::io::copy(&mut from_client, &mut to_engine);
+        if is_told_late {
+            // Nothing is ever sent: this is the end of the other side.
+            let _ = answered.recv();
+        }
         let _ = to_engine.shutdown(Shutdown::Write);
     });
-    let answered = answer(&mut engine, &mut client, call, fault.as_ref());
+    let answered = answer(&mut engine, &mut client, (call, under_way), fault.as_ref());
     let _ = client.shutdown(Shutdown::Both);
     let _ = engine.shutdown(Shutdown::Both);
     answered
@@ -213,7 +222,7 @@ fn serve(mut client: UnixStream, call: Arc<()>, engine: &str, rules: &[Counted])
 fn answer(
     engine: &mut UnixStream,
     client: &mut UnixStream,
-    call: Arc<()>,
+    call: (Arc<()>, mpsc::Sender<Infallible>),
     fault: Option<&Fault>,
 ) -> std::io::Result<()> {
     let (head, rest) = read_head(engine)?;
@@ -225,6 +234,10 @@ fn answer(
         Some(Fault::Mute) => 0,
         _ => u64::MAX,
     };
+    if limit == 0 && matches!(fault, Some(Fault::Cut(_))) {
+        // Before the caller sees the head: nothing that it does after that reaches the engine.
+        let _ = engine.shutdown(Shutdown::Both);
+    }
     client.write_all(&head)?;
     let mut body = rest.as_slice().chain(&mut *engine).take(limit);
     let mut buffer = vec![0; 64 << 10];

@@ -93,7 +93,7 @@ impl Reader for Looker {
 fn everything_of_a_run(masked: bool) -> BTreeMap<String, Vec<u8>> {
     let bed = Bed::new(&format!(
         "secrets: [{{ name: CANARY, mask: {masked} }}]\nstages: [{{ name: test, steps: [{{ name: unit, image: {IMAGE}, \
-         timeout: 90s, user: '1234', secrets: [CANARY, {{ name: CANARY, file: /run/secrets/canary }}], run: {SCRIPT:?} }}] }}]\n"
+         timeout: 10m, user: '1234', secrets: [CANARY, {{ name: CANARY, file: /run/secrets/canary }}], run: {SCRIPT:?} }}] }}]\n"
     ));
     let sinks: BTreeMap<&str, Sink> =
         ["plain", "colored", "notices", "ndjson", "raw", "raw errors", "inspect"]

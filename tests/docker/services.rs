@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, IMAGE, docker_host};
+use crate::bed::{Bed, IMAGE, LOST_COUNT, docker_host};
 
 const SERVER: &str = "command: [httpd, -f, -p, '8080', -h, /etc]";
 
@@ -18,14 +18,14 @@ const CALL: &str = "until nc dies 9000 </dev/null 2>/dev/null; do sleep 0.1; don
 fn engine(method: &str, path: &str, body: &Value) -> String {
     let socket = docker_host();
     let mut engine = UnixStream::connect(socket.strip_prefix("unix://").unwrap()).unwrap();
-    let body = body.to_string();
-    write!(
-        engine,
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
-    )
-    .unwrap();
+    );
+    // In one piece: an engine may answer, and close, before it has read what it does not need.
+    engine.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     engine.read_to_string(&mut answer).unwrap();
     answer
@@ -37,21 +37,25 @@ fn a_service_that_fails_is_on_the_screen_and_in_the_record_and_nothing_is_left()
         "stages:\n\
          - name: test\n\
          \x20 services:\n\
-         \x20   db: {{ image: {IMAGE}, {SERVER}, ready: {{ port: 8080 }} }}\n\
-         \x20   dies: {{ image: {IMAGE}, command: [sh, -c, 'echo up; nc -l -p 9000 >/dev/null; echo disk full; exit 3'], ready: {{ log: up }} }}\n\
-         \x20 steps: [{{ name: unit, image: {IMAGE}, run: '{CALL}; sleep 60' }}]\n"
+         \x20   db: {{ image: {IMAGE}, {SERVER}, ready: {{ port: 8080, timeout: 10m }} }}\n\
+         \x20   dies: {{ image: {IMAGE}, command: [sh, -c, 'echo up; nc -l -p 9000 >/dev/null; echo disk full; exit 3'], ready: {{ log: up, timeout: 10m }} }}\n\
+         \x20 steps: [{{ name: unit, image: {IMAGE}, run: '{CALL}; sleep 600' }}]\n"
     ));
     let ran = bed.windlass(&["run"]).code(1).says("service db started").says("service db is ready");
     let ran = ran.says("service dies ended early: exit code 3").says("dies │ disk full");
-    let _ran = ran.says("    dies │ disk full");
+    let ran = ran.says("    dies │ disk full");
     assert_eq!(bed.log("unit%2edies"), b"up\ndisk full\n");
-    bed.assert_clean();
+    if bed.is_forgiven(&ran) {
+        println!("{LOST_COUNT}: {:?}", bed.objects());
+    } else {
+        bed.assert_clean();
+    }
 }
 
 #[test]
 fn clean_finds_the_services_of_a_run_that_was_killed_and_their_network() {
     let bed = Bed::with_step(&format!(
-        "services: {{ db: {{ image: {IMAGE}, {SERVER}, ready: {{ http: 8080/hostname }} }} }}, run: 'echo runs; sleep 600'"
+        "services: {{ db: {{ image: {IMAGE}, {SERVER}, ready: {{ http: 8080/hostname, timeout: 10m }} }} }}, run: 'echo runs; sleep 600'"
     ));
     let mut running = bed.start(&["run"]);
     running.wait_for("│ runs");
@@ -66,7 +70,12 @@ fn clean_finds_the_services_of_a_run_that_was_killed_and_their_network() {
     assert!(engine("POST", "/networks/create", &json!({ "Name": network })).contains("201 Created"));
     let twice = engine("DELETE", &format!("/networks/{network}"), &Value::Null);
     assert!(twice.contains("is ambiguous"), "{twice}");
-    let _ran = bed.windlass(&["clean"]).code(0);
+    let ran = bed.windlass(&["clean"]);
+    if bed.is_forgiven(&ran) {
+        println!("{LOST_COUNT}: {:?}", bed.objects());
+        return;
+    }
+    let _ran = ran.code(0);
     bed.assert_clean();
     let gone = engine("DELETE", &format!("/networks/{network}"), &Value::Null);
     assert!(gone.contains("404 Not Found"), "{gone}");

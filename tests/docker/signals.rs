@@ -54,7 +54,9 @@ fn a_step_that_listens_gets_term_and_its_grace() {
 
 #[test]
 fn a_second_signal_kills_now() {
-    let bed = stubborn();
+    let sockets = tempfile::tempdir().unwrap();
+    let proxy = Proxy::start(sockets.path(), Vec::new());
+    let bed = stubborn().through(&proxy.address());
     let mut running = bed.start(&["run"]);
     running.wait_for("│ up");
     running.signal(Signal::INT);
@@ -64,6 +66,8 @@ fn a_second_signal_kills_now() {
     let ran = running.finish();
     assert!(since.elapsed() < Duration::from_secs(9), "the grace was waited for");
     assert!(!ran.stdout.contains("│ tidied"), "{}", ran.stdout);
+    // The container of the next stage is made ahead, and a call for it may still take effect.
+    proxy.until_idle();
     // It is out in two seconds even where the engine takes longer, and then says what is left.
     assert!(bed.objects().is_empty() || ran.stderr.contains("windlass clean"), "{}", ran.stderr);
     let _ran = bed.windlass(&["clean"]).code(0);
@@ -72,7 +76,9 @@ fn a_second_signal_kills_now() {
 
 #[test]
 fn a_third_signal_leaves_and_says_how_to_clean() {
-    let bed = stubborn();
+    let sockets = tempfile::tempdir().unwrap();
+    let proxy = Proxy::start(sockets.path(), Vec::new());
+    let bed = stubborn().through(&proxy.address());
     let mut running = bed.start(&["run"]);
     running.wait_for("│ up");
     for _ in 0..3 {
@@ -81,6 +87,8 @@ fn a_third_signal_leaves_and_says_how_to_clean() {
     }
     let ran = running.finish();
     let said = format!("{}{}", ran.stdout, ran.stderr);
+    // A call that was under way may still take effect.
+    proxy.until_idle();
     // Where the second one was quick enough, nothing is left to leave.
     assert!(bed.objects().is_empty() || said.contains("windlass clean"), "{said}");
     let _ran = bed.windlass(&["clean"]).code(0);
@@ -90,7 +98,7 @@ fn a_third_signal_leaves_and_says_how_to_clean() {
 #[test]
 fn a_third_signal_names_what_is_still_being_made_and_clean_removes_it() {
     let services = format!(
-        "run: 'true', services: {{ db: {{ image: {IMAGE}, command: [httpd, -f, -p, '8080'], ready: {{ port: 8080 }} }} }}"
+        "run: 'true', services: {{ db: {{ image: {IMAGE}, command: [httpd, -f, -p, '8080'], ready: {{ port: 8080, timeout: 10m }} }} }}"
     );
     let cases = vec![
         (VOLUME_CREATE, "volume", "run: 'true'"),

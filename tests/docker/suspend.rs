@@ -4,11 +4,12 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread::sleep;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::bed::{Bed, IMAGE, full, until};
+use crate::bed::{Bed, IMAGE, UNTIL_ENOUGH, full, until};
 use crate::tty::{CTRL_C, CTRL_Z, Terminal};
 
 /// A shell with job control, which shows what it does.
@@ -94,10 +95,11 @@ fn ctrl_c_after_ctrl_z_still_stops() {
 
 #[test]
 fn ctrl_z_is_nothing_where_nobody_could_say_fg() {
-    let bed = Bed::with_script("echo up; sleep 1; echo done");
+    let bed = Bed::with_script(UNTIL_ENOUGH);
     let mut terminal = Terminal::start(&bed.command(&["run"]));
     terminal.wait_for("│ up");
     terminal.press(CTRL_Z);
+    bed.enough();
     let (status, said) = terminal.finish();
     assert_eq!(status.code(), Some(0), "{said}");
     assert!(said.contains("│ done") && !said.contains("suspended"), "{said}");
@@ -136,13 +138,14 @@ fn many_stops_under_load_lose_nothing() {
     bed.assert_clean();
 }
 
-/// Stops the runner by a signal that it cannot see, for so long.
-fn stopped(bed: &Bed, time: Duration) -> crate::bed::Ran {
+/// Stops the runner by a signal that it cannot see, once its step is up, for as long as this takes.
+fn stopped(bed: &Bed, meanwhile: impl FnOnce()) -> crate::bed::Ran {
     let mut running = bed.start(&["run", "--output", "json"]);
-    running.wait_for("\"up\\n\"");
+    // Whatever came with it.
+    running.wait_for("\"up\\n");
     running.signal(Signal::STOP);
     until("it stops", || is_stopped(running.id()));
-    std::thread::sleep(time);
+    meanwhile();
     running.signal(Signal::CONT);
     running.finish()
 }
@@ -151,15 +154,20 @@ fn stopped(bed: &Bed, time: Duration) -> crate::bed::Ran {
 fn a_runner_that_stood_still_is_neither_dead_nor_late() {
     // Longer than an engine's call may take and than a step lives without its runner.
     let time = Duration::from_secs(if full() { 130 } else { 5 });
-    let bed =
-        Bed::with_script("echo up; sleep 3; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo the end");
-    let ran = stopped(&bed, time).code(0);
+    let bed = Bed::with_script(
+        "echo up; until [ -e enough ]; do sleep 0.1; done; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo the end",
+    );
+    let ran = stopped(&bed, || {
+        bed.enough();
+        sleep(time);
+    });
+    let ran = ran.code(0);
     assert_eq!(ran.ends()["unit"], "passed -");
     assert!(bed.log("unit").ends_with(b"x\nthe end\n"));
     bed.assert_clean();
     // The step's own limit is kept meanwhile.
-    let bed = Bed::with_step("run: 'echo up; sleep 600', timeout: 2s");
-    let ran = stopped(&bed, time).code(1);
+    let bed = Bed::with_step("run: 'echo up; sleep 600', timeout: 12s");
+    let ran = stopped(&bed, || sleep(time.max(Duration::from_secs(15)))).code(1);
     assert_eq!(ran.ends()["unit"], "failed timeout");
     bed.assert_clean();
 }
@@ -167,8 +175,12 @@ fn a_runner_that_stood_still_is_neither_dead_nor_late() {
 #[test]
 fn output_that_waits_for_a_stopped_runner_is_not_given_up() {
     // More than all buffers on the way hold, from a step that is at its limit by the time somebody reads.
-    let bed = Bed::with_step("run: 'echo up; sleep 0.5; yes a line of a flood', timeout: 3s");
-    let ran = stopped(&bed, Duration::from_secs(if full() { 60 } else { 14 }));
+    let flood = "echo up; until [ -e enough ]; do sleep 0.1; done; yes a line of a flood";
+    let bed = Bed::with_step(&format!("run: '{flood}', timeout: 15s"));
+    let ran = stopped(&bed, || {
+        bed.enough();
+        sleep(Duration::from_secs(if full() { 60 } else { 18 }));
+    });
     assert_eq!(ran.ends()["unit"], "failed timeout");
     assert_eq!(ran.end_of("unit")["usage"]["log_bytes"], bed.log("unit").len());
     let _ran = ran.code(1);

@@ -7,14 +7,14 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use crate::bed::PATIENCE;
 
 /// Keys.
 pub const CTRL_C: &str = "\x03";
 pub const CTRL_Z: &str = "\x1a";
-
-/// Longer than anything here takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A terminal with a program in front, which leads the terminal's session.
 pub struct Terminal {
@@ -48,8 +48,12 @@ impl Terminal {
     }
 
     /// Presses keys.
+    #[track_caller]
     pub fn press(&mut self, keys: &str) {
-        self.master.write_all(keys.as_bytes()).unwrap();
+        if let Err(error) = self.master.write_all(keys.as_bytes()) {
+            // Once the program has ended, a key goes nowhere.
+            assert_eq!(error.raw_os_error(), Some(Errno::IO.raw_os_error()), "{error}");
+        }
     }
 
     /// Everything on the screen so far.
@@ -69,14 +73,14 @@ impl Terminal {
     #[track_caller]
     pub fn wait_for_times(&mut self, text: &str, times: usize) {
         let start = Instant::now();
-        while self.said().matches(text).count() < times {
+        loop {
+            // Asked first: what it said until its end is there then.
             let ended = self.child.try_wait().unwrap();
-            assert!(
-                ended.is_none() && start.elapsed() < PATIENCE,
-                "no {text:?} in {:?}:\n{}",
-                ended,
-                self.said()
-            );
+            let said = self.said();
+            if said.matches(text).count() >= times {
+                return;
+            }
+            assert!(ended.is_none() && start.elapsed() < PATIENCE, "no {text:?} in {ended:?}:\n{said}");
             std::thread::sleep(Duration::from_millis(2));
         }
     }

@@ -10,7 +10,7 @@ use super::services::{
     services_are_reached_by_name_each_at_its_own_address, services_reach_one_another_and_themselves_by_name,
     the_end_of_the_program_of_its_image_is_told, the_names_of_a_step_are_not_those_of_the_next_in_its_lane,
 };
-use super::{Bench, Case, Progress, listen};
+use super::{Bench, Case, Progress, listen, next_said};
 use crate::backend::{ContainerSpec, GivenSecret, Hosts, How, MAX_OUTPUT, ProgramSpec, SecretPlace};
 use crate::base::{Reason, Secret};
 
@@ -162,7 +162,7 @@ async fn kill_hurries_a_stop(bench: &Bench<'_>) {
 
 async fn a_time_limit_ends_a_program(bench: &Bench<'_>) {
     let mut spec = bench.script("slow", "echo ready\nsleep 600");
-    (spec.timeout, spec.grace) = (Duration::from_secs(3), Duration::from_secs(500));
+    (spec.timeout, spec.grace) = (Duration::from_secs(20), Duration::from_secs(500));
     let heard = bench.complete(spec).await;
     assert_eq!((text(&heard.stdout).as_str(), heard.ended.how), ("ready\n", How::TimedOut));
 }
@@ -253,7 +253,7 @@ async fn a_secret_is_for_the_program_alone(bench: &Bench<'_>) {
     started.control.go(Hosts::new()).await;
     let mut printed = String::new();
     while !printed.ends_with("of-the file xyzzy\n") {
-        match started.progress.next().await {
+        match next_said(&mut started).await {
             Some(Progress::Output(_, bytes)) => printed.push_str(&text(&bytes)),
             other => panic!("output was expected, not {other:?} after {printed}"),
         }

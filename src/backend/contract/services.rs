@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 
-use super::{Bench, Heard, listen};
+use super::{Bench, Heard, listen, next_said};
 use crate::backend::{
     ContainerSpec, Control, GivenSecret, Hosts, How, ProgramSpec, Progress, SecretPlace, Started,
 };
@@ -163,7 +163,7 @@ pub(super) async fn a_service_may_run_the_program_of_its_image(bench: &Bench<'_>
     let expected = format!("of $(its) own the-environment xyzzy\nthe-file xyzzy\n{numbers}");
     let mut printed = Vec::new();
     while printed.len() < expected.len() {
-        match service.progress.next().await {
+        match next_said(&mut service).await {
             Some(Progress::Output(_, bytes)) => printed.extend(bytes),
             other => panic!("output was expected, not {other:?}"),
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::bed::{Bed, IMAGE, Ran, full};
+use crate::bed::{Bed, IMAGE, PATIENCE, Ran, full};
 use crate::checks::{at_once, numbered, numbers, repeats};
 use crate::daemon::{Daemon, Habit};
 
@@ -128,7 +128,6 @@ fn a_daemon_that_stands_still_is_said_and_then_lost() {
     let stopped = Instant::now();
     lost.wait_for("does not answer");
     let said = stopped.elapsed();
-    assert!(said < Duration::from_mins(1), "said after {said:?}");
     // Who asks twice is out at once, whatever the daemon does.
     asked.wait_for("does not answer");
     asked.signal(Signal::INT);
@@ -136,12 +135,13 @@ fn a_daemon_that_stands_still_is_said_and_then_lost() {
     asked.signal(Signal::INT);
     let since = Instant::now();
     let ran = asked.finish();
+    // Two seconds, and not until a call is given up.
     assert!(since.elapsed() < Duration::from_secs(20), "out after {:?}", since.elapsed());
     assert_eq!(ran.ends()["unit"], "cancelled cancelled_by_user", "{}", ran.stdout);
     assert!(ran.stderr.contains("windlass clean"), "{}", ran.stderr);
     let ran = lost.finish().code(6);
     let ended = stopped.elapsed();
-    assert!(ended < Duration::from_mins(5), "ended after {ended:?}");
+    assert!(ended < PATIENCE, "ended after {ended:?}");
     assert_eq!(ran.ends()["unit"], "lost daemon_lost", "{}", ran.stdout);
     assert!(ran.stderr.contains("windlass clean"), "{}", ran.stderr);
     let more: Vec<_> = more
