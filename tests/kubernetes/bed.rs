@@ -19,6 +19,9 @@ const MANIFEST: &str = include_str!("../../docs/kubernetes/rbac.yaml");
 /// How long a test waits for anything before it gives up.
 const PATIENCE: Duration = Duration::from_mins(5);
 
+/// How long a server may be too busy to answer what a test only wants to know.
+const BUSY: Duration = Duration::from_mins(1);
+
 /// The namespace that the manifest names.
 const NAMESPACE: &str = "windlass-runs";
 
@@ -163,13 +166,36 @@ impl Bed {
 
     /// Asks the API server as who may do everything.
     pub async fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
-        let answer = ask(&self.admin, method, path, body).await;
+        let answer = self.answer(method, path, body).await;
         answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// The answer to that. A server that is too busy for what only looks is asked again: that is not what is tested.
+    async fn answer(&self, method: &str, path: &str, body: &Value) -> Result<Value, kube::Error> {
+        let began = Instant::now();
+        loop {
+            let answer = ask(&self.admin, method, path, body).await;
+            let is_busy =
+                matches!(&answer, Err(kube::Error::Api(status)) if matches!(status.code, 429 | 500..));
+            if method != "GET" || !is_busy || began.elapsed() > BUSY {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
     }
 
     /// What a run must not leave: all objects but those that every namespace has.
     pub async fn objects(&self) -> Vec<String> {
         self.objects_that(|_| true).await
+    }
+
+    /// The same once the pods that fetch images are gone, which they are by themselves a while after a step began.
+    pub async fn settled(&self) -> Vec<String> {
+        self.wait("an end of the pods that fetch images", async || {
+            !self.objects().await.iter().any(|name| name.contains("-image-"))
+        })
+        .await;
+        self.objects().await
     }
 
     /// Those of them of which nobody has said that they are to go.
@@ -192,7 +218,7 @@ impl Bed {
     async fn objects_that(&self, are: impl Fn(&&Value) -> bool) -> Vec<String> {
         let mut found = Vec::new();
         for kind in KINDS {
-            let list = ask(&self.admin, "GET", &self.path(kind), &Value::Null).await.unwrap();
+            let list = self.ask("GET", &self.path(kind), &Value::Null).await;
             let items = list["items"].as_array().unwrap().iter().filter(&are);
             let names = items.map(|item| item["metadata"]["name"].as_str().unwrap());
             let noun = kind.rsplit('/').next().unwrap();

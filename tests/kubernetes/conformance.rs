@@ -1,7 +1,6 @@
 //! The conformance suite on a real cluster, with the rights of the manifest that is shipped.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use windlass::backend::Backend;
 use windlass::backend::kubernetes::{Options, connect};
@@ -36,9 +35,7 @@ impl Bench for OnKubernetes {
 fn every_case_holds_on_kubernetes() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let bed = runtime.block_on(Bed::new());
-    // What a registry that nobody listens for is given to come back.
-    let patience = Duration::from_secs(30);
-    let options = Options { kubeconfig: Some(bed.kubeconfig()), patience, ..Options::default() };
+    let options = Options { kubeconfig: Some(bed.kubeconfig()), ..Options::default() };
     suite::check(&suite::all(), &OnKubernetes { options }, 8);
     runtime.block_on(bed.assert_empty());
 }

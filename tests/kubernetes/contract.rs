@@ -11,7 +11,7 @@ use windlass::backend::kubernetes::{Options, connect};
 use windlass::base::{InstanceId, RunId};
 use windlass::ledger::{Ledger, RunLedger};
 
-use crate::bed::{Bed, IMAGE, ask};
+use crate::bed::{Bed, IMAGE};
 
 /// Cases at the same time.
 const AT_ONCE: usize = 4;
@@ -39,7 +39,7 @@ impl Harness for ClusterHarness<'_> {
     fn inspect(&self) -> BoxFuture<'_, String> {
         Box::pin(async {
             let path = self.bed.path("/api/v1/namespaces/{}/pods");
-            ask(&self.bed.admin, "GET", &path, &serde_json::Value::Null).await.unwrap().to_string()
+            self.bed.ask("GET", &path, &serde_json::Value::Null).await.to_string()
         })
     }
 

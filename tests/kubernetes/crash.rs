@@ -14,7 +14,7 @@ async fn clean_removes_what_a_killed_run_left_and_nothing_that_lives() {
     let place = Place::with_keys(&format!("image: {IMAGE}, retry: 1, run: {UP:?}")).await;
     let mut running = place.start(&["run"]);
     running.wait_for(&place.bed, "│ up").await;
-    let before = place.bed.objects().await;
+    let before = place.bed.settled().await;
     for kind in ["pods/", "configmaps/", "persistentvolumeclaims/", "leases/"] {
         assert!(before.iter().any(|name| name.starts_with(kind)), "{before:?}");
     }

@@ -130,8 +130,7 @@ async fn a_namespace_that_is_full_for_a_while_is_waited_for() {
     let pods = place.bed.path("/api/v1/namespaces/{}/pods");
     place.bed.ask("POST", &pods, &pod).await;
     let running = place.start(&["run"]);
-    let begun = async || place.bed.objects().await.iter().any(|name| name.starts_with("leases/"));
-    place.bed.wait("a run that has begun", begun).await;
+    place.begun().await;
     place.bed.ask("DELETE", &format!("{pods}/other"), &json!({ "gracePeriodSeconds": 0 })).await;
     // All pods of the run, one at a time.
     let _ran = running.finish().await.code(0);

@@ -29,7 +29,7 @@ fn beside(service: &str, script: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_line_of_a_service_is_there_once_and_in_order() {
-    let args = "args: [sh, -c, \"seq 1 20000; echo $$ $(echo at) $WORD; sleep 600\"], env: { WORD: end }, ready: { log: 1 at end }";
+    let args = "args: [sh, -c, \"seq 1 20000; echo $$ $(echo at) $WORD; sleep 600\"], env: { WORD: end }, ready: { log: 1 at end, timeout: 10m }";
     let place = Place::new(&beside(args, "echo ready")).await;
     let _ran = place.windlass(&["run", "--output", "json"]).await.code(0);
     let mut expected = numbers(20_000);
@@ -41,7 +41,8 @@ async fn every_line_of_a_service_is_there_once_and_in_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_ends_early_fails_its_step_with_its_last_lines() {
-    let args = "args: [sh, -c, \"echo up; sleep 1; echo disk full >&2; exit 3\"], ready: { log: up }";
+    // Both on one stream: two have no order.
+    let args = "args: [sh, -c, \"echo up >&2; sleep 1; echo disk full >&2; exit 3\"], ready: { log: up, timeout: 10m }";
     let place = Place::new(&beside(args, "sleep 600")).await;
     let ran = place.windlass(&["run", "--output", "json"]).await.code(1);
     let (outcome, message) = ran.end();
@@ -53,11 +54,12 @@ async fn one_that_ends_early_fails_its_step_with_its_last_lines() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clean_removes_one_whose_runner_was_killed() {
-    let args = "args: [sh, -c, \"echo up; sleep 600\"], env: { WORD: hidden }, ready: { log: up }";
+    let args =
+        "args: [sh, -c, \"echo up; sleep 600\"], env: { WORD: hidden }, ready: { log: up, timeout: 10m }";
     let place = Place::new(&beside(args, "echo up; sleep 600")).await;
     let mut running = place.start(&["run"]);
     running.wait_for(&place.bed, "│ up").await;
-    let before = place.bed.objects().await;
+    let before = place.bed.settled().await;
     for kind in ["pods/", "secrets/"] {
         assert!(before.iter().any(|name| name.starts_with(kind) && name.contains("-unit-db-")), "{before:?}");
     }
@@ -147,7 +149,7 @@ fn service(script: &str) -> ContainerSpec {
         among_services: true,
         resources: Resources { pids: Some(100), ..Resources::default() },
         timeout: Duration::from_mins(5),
-        grace: Duration::from_secs(20),
+        grace: Duration::from_mins(1),
         log_limit: 1 << 20,
         lane: None,
         no_new_privileges: false,

@@ -9,8 +9,8 @@ defaults: { image: windlass/busybox }
 stages:
   - name: test
     services:
-      told: { image: windlass/busybox, command: [httpd, -f, -p, '8080', -h, /etc], ready: { http: 8080/hostname } }
-      own: { image: windlass/busybox, args: [httpd, -f, -p, '8080', -h, /etc], ready: { port: 8080 } }
+      told: { image: windlass/busybox, command: [httpd, -f, -p, '8080', -h, /etc], ready: { http: 8080/hostname, timeout: 10m } }
+      own: { image: windlass/busybox, args: [httpd, -f, -p, '8080', -h, /etc], ready: { port: 8080, timeout: 10m } }
     steps:
       - { name: ask, run: 'wget -q -O - http://told:8080/hostname; wget -q -O - http://own:8080/hostname' }
       - { name: write, run: 'test -f windlass.yml; echo written > new' }

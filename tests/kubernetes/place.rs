@@ -139,6 +139,12 @@ impl Place {
         }
     }
 
+    /// Waits until a run has begun: its lease is there.
+    pub async fn begun(&self) {
+        let begun = async || self.bed.objects().await.iter().any(|name| name.starts_with("leases/"));
+        self.bed.wait("a run that has begun", begun).await;
+    }
+
     /// Waits for the pod of the step `unit` that the cluster has in this phase; its path.
     pub async fn pod(&self, what: &str, is: impl Fn(&Value) -> bool) -> String {
         let found = std::cell::RefCell::new(None);

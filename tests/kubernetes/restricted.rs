@@ -17,13 +17,13 @@ stages:
     steps: [{ name: read, user: '1234:5', run: 'id -u; id -g; cat new; echo more >> new' }]
   - name: third
     services:
-      told: { image: windlass/busybox, command: [httpd, -f, -p, '8080', -h, /etc], ready: { http: 8080/hostname } }
+      told: { image: windlass/busybox, command: [httpd, -f, -p, '8080', -h, /etc], ready: { http: 8080/hostname, timeout: 10m } }
       own:
         image: windlass/busybox
         args: [sh, -c, 'id -u; echo $WORD; httpd -f -p 8080 -h /etc']
         env: { WORD: ready }
-        ready: { command: [wget, -q, -O, '-', 'http://told:8080/hostname'] }
-      scratch: { image: windlass/bare, ready: { log: bare }, on_exit: ignore }
+        ready: { command: [wget, -q, -O, '-', 'http://told:8080/hostname'], timeout: 10m }
+      scratch: { image: windlass/bare, ready: { log: bare, timeout: 10m }, on_exit: ignore }
     steps:
       - { name: fill, user: '1234:5', substitute: ['*.conf'], env: { WHO: me }, run: 'cat *.conf; echo mine >> ''odd: a, b.conf''' }
       - { name: look, wait_for: { file: new }, run: 'cat *.conf' }

@@ -45,17 +45,18 @@ async fn what_is_cut_on_its_way_into_a_pod_is_sent_again() {
     let place = Place::with_script("wc -c < large; tail -c 4 large").await;
     let between = Between::start(place.server()).await;
     place.through(&between.address.to_string());
-    // Without blocks of its own but for the last; on its way it is all there, for seconds.
+    // Without blocks of its own but for the last; on its way it is all there.
     let mut large = File::create(place.project().join("large")).unwrap();
     large.seek(SeekFrom::Start(SIZE - 4)).unwrap();
     large.write_all(b"end\n").unwrap();
+    between.hold_after(SIZE / 8);
     let running = place.start(&["run"]);
-    place.bed.wait("a part of it on its way", async || between.sent() > SIZE / 8).await;
+    place.bed.wait("a part of it on its way", async || between.holds()).await;
     let pod = place.pod("a pod that takes it in", is_filled).await;
     let uid = |pod: &Value| pod["metadata"]["uid"].clone();
     let first = uid(&place.bed.ask("GET", &pod, &Value::Null).await);
     between.cut();
-    let _second = place.pod("another such pod", |pod| is_filled(pod) && uid(pod) != first).await;
+    let _second = place.pod("another pod of the step", |pod| is_unit(pod) && uid(pod) != first).await;
     let _ran = running.finish().await.code(0);
     assert_eq!(String::from_utf8(place.log("unit")).unwrap(), format!("{SIZE}\nend\n"));
     place.assert_clean().await;

@@ -86,7 +86,7 @@ cluster_start() {
   local node=$!
   for waited in {1..1500}; do
     if cluster_is_ready; then
-      cluster_class
+      cluster_class || return
       echo "node ready after $((SECONDS - began)) s"
       return
     fi
@@ -102,10 +102,20 @@ cluster_start() {
   return 1
 }
 
-# A default storage class, as most clusters have one.
+# A default storage class, as most clusters have one. A server that has just begun may not answer in time, and make it.
 cluster_class() {
-  cluster_ask /apis/storage.k8s.io/v1/storageclasses --header 'Content-Type: application/json' --data \
-    '{"metadata": {"name": "host", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}, "provisioner": "kubernetes.io/host-path"}' >/dev/null
+  local classes=/apis/storage.k8s.io/v1/storageclasses end=$((SECONDS + 300))
+  while ((SECONDS < end)); do
+    if [[ $(cluster_ask "$classes/host") == *'"name":"host"'* ]]; then
+      return
+    fi
+    cluster_ask "$classes" --header 'Content-Type: application/json' --data \
+      '{"metadata": {"name": "host", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}, "provisioner": "kubernetes.io/host-path"}' >/dev/null ||
+      sleep 0.2
+  done
+  echo "the cluster took no storage class in 300 s; the last that its components said:" >&2
+  tail -n 5 "$sandbox"/cluster/log/* >&2
+  return 1
 }
 
 cluster_import() { ctr --address "$sandbox/cluster/containerd.sock" --namespace k8s.io images import --all-platforms "$1" >/dev/null; }

@@ -117,7 +117,7 @@ kill_containers() {
 sandbox_cgroups() { find /sys/fs/cgroup -depth -type d -path "*/$1*" 2>/dev/null || true; }
 
 sandbox_remove() {
-  local dir=$1 token engine path
+  local dir=$1 token engine path status=0
   token=$(basename "$dir")
   # Only a name that mktemp made may steer what follows.
   [[ $token =~ ^wl-[A-Za-z0-9]{8}$ && -O $dir ]] || return 0
@@ -125,12 +125,13 @@ sandbox_remove() {
   for engine in "$dir"/{tmp/wl-[a-z]-??????,first/wl-????????}; do
     [[ ! -d $engine ]] || remove_engine "$(basename "$engine")"
   done
-  remove_cluster "$token"
+  remove_cluster "$token" || status=1
   remove_engine "$token"
   while read -r path; do
     umount "$path" 2>/dev/null || umount --lazy "$path" || true
   done < <(awk -v dir="$dir/" 'index($5, dir) == 1 { print $5 }' /proc/self/mountinfo | tac)
-  rm -rf --one-file-system "$dir"
+  rm -rf --one-file-system "$dir" || status=1
+  return "$status"
 }
 
 # remove_cluster TOKEN: the kernel takes the processes along with the first of them, and with the last of them what they
@@ -138,11 +139,12 @@ sandbox_remove() {
 remove_cluster() {
   local token=$1
   end_processes KILL 50 "$token" unshare
-  for _ in {1..100}; do
+  for _ in {1..600}; do
     [[ -e /sys/class/net/$token-k ]] || return 0
     sleep 0.1
   done
-  ip link delete "$token-k"
+  # It may go in this very moment.
+  ip link delete "$token-k" 2>/dev/null || [[ ! -e /sys/class/net/$token-k ]]
 }
 
 # remove_engine TOKEN: its containers, its processes, its cgroups and its bridge.
