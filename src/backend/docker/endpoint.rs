@@ -191,12 +191,12 @@ mod tests {
 
     #[test]
     fn an_open_port_on_the_network_is_refused() {
-        let open = |address: &str| {
+        let at = |address: &str| {
             let (address, origin) = (address.to_owned(), String::new());
-            drop(Endpoint { address, origin, certificates: None, patience: NAMED }.open().unwrap());
+            Endpoint { address, origin, certificates: None, patience: NAMED }
         };
         for loopback in ["tcp://127.0.0.1:2375", "tcp://localhost", "http://[::1]:1/"] {
-            open(loopback);
+            drop(at(loopback).open().unwrap());
         }
         for (address, word) in [
             ("tcp://10.0.0.1:2375", "not encrypted"),
@@ -206,9 +206,7 @@ mod tests {
             ("npipe:////./pipe/docker", "no way"),
             ("engine:2375", "not an address"),
         ] {
-            let (address_, origin) = (address.to_owned(), String::new());
-            let endpoint = Endpoint { address: address_, origin, certificates: None, patience: NAMED };
-            let why = endpoint.open().unwrap_err();
+            let why = at(address).open().unwrap_err();
             assert!(why.contains(word), "{address}: {why}");
         }
     }
